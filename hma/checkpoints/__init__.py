@@ -1,0 +1,1 @@
+"""Checkpoints: open and check a pair (``pair``, no torch), and merge it into one live model (``live``)."""

@@ -1,0 +1,116 @@
+"""The live model: one model into which merges of a pair are written in place."""
+
+from __future__ import annotations
+
+import torch
+from safetensors import safe_open
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from hma.checkpoints.pair import Checkpoint, Pair
+from hma.core.partition import Partition
+from hma.core.recipe import Recipe
+from hma.errors import CheckpointError
+
+
+class LiveModel:
+    """Reference and policy resident on one device, and one model that holds their merge.
+
+    ``write`` merges in float32 with one rounding: ``alpha * reference + (1 - alpha) * policy`` per layer
+    [HMA Section 6, in the direction of the original code]. Alpha 0 is the policy and alpha 1 the
+    reference bit for bit, and weights equal in both stay equal. Embeddings follow the first layer, final
+    norm and head the last. Layers whose alpha stays as it was are not written again.
+    """
+
+    def __init__(self, pair: Pair, device: torch.device | str = "cpu") -> None:
+        """Loads both checkpoints in their own dtype. Raises CheckpointError for NaN, infinity or a model that does not open."""
+        self.device = torch.device(device)
+        self.tokenizer: PreTrainedTokenizerBase = _tokenizer(pair.policy)
+        self.model: PreTrainedModel = _model(pair.policy).to(self.device)
+        self._per_layer = Partition.equal(pair.num_layers, pair.num_layers)
+        self._written: tuple[float, ...] | None = None
+        live = dict(self.model.named_parameters())
+        reference, policy = (_weights(c, self.device) for c in (pair.reference, pair.policy))
+        unknown = [name for name in live if name not in policy]
+        if unknown:
+            raise CheckpointError(
+                f"The model reads {unknown[0]}, which its safetensors do not hold under that name. "
+                "Load it with transformers and save it again, then open the new folder."
+            )
+        self._layers: list[list[_Weight]] = [[] for _ in range(pair.num_layers)]
+        for name, parameter in live.items():
+            layer = self._per_layer.block_of(name)
+            self._layers[layer].append(_Weight(parameter.data, reference[name], policy[name]))
+
+    def write(self, recipe: Recipe) -> None:
+        """Make the live model the recipe's merge."""
+        wanted = recipe.layer_alphas
+        if len(wanted) != len(self._layers):
+            raise ValueError(f"a recipe of {len(wanted)} layers for a model of {len(self._layers)}")
+        before = self._written or (None,) * len(wanted)
+        self._written = None  # An interruption in between leaves the model unknown, not wrong.
+        with torch.inference_mode():
+            for layer, alpha in enumerate(wanted):
+                if alpha != before[layer]:
+                    for weight in self._layers[layer]:
+                        weight.write(alpha)
+        self._written = wanted
+
+
+class _Weight:
+    """One parameter: the live tensor and its two ends, all of one shape and dtype."""
+
+    __slots__ = ("live", "policy", "reference")
+
+    def __init__(self, live: torch.Tensor, reference: torch.Tensor, policy: torch.Tensor) -> None:
+        self.live, self.reference, self.policy = live, reference, policy
+
+    def write(self, alpha: float) -> None:
+        if alpha in (0.0, 1.0):
+            self.live.copy_(self.reference if alpha else self.policy)
+        elif self.live.dtype == torch.float32:
+            torch.lerp(self.policy, self.reference, alpha, out=self.live)
+        else:
+            self.live.copy_(torch.lerp(self.policy.float(), self.reference.float(), alpha))
+
+
+def _model(checkpoint: Checkpoint) -> PreTrainedModel:
+    try:
+        model = AutoModelForCausalLM.from_pretrained(checkpoint.folder, dtype="auto")
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise CheckpointError(f"{checkpoint.folder} cannot be opened as a language model: {error}") from error
+    return model.eval().requires_grad_(False)
+
+
+def _tokenizer(checkpoint: Checkpoint) -> PreTrainedTokenizerBase:
+    try:
+        return AutoTokenizer.from_pretrained(checkpoint.folder)
+    except (OSError, ValueError, KeyError) as error:
+        raise CheckpointError(f"{checkpoint.folder} has no tokenizer that can be opened: {error}") from error
+
+
+def _weights(checkpoint: Checkpoint, device: torch.device) -> dict[str, torch.Tensor]:
+    """Every tensor on the device, by name; NaN and infinity are refused."""
+    weights: dict[str, torch.Tensor] = {}
+    for file in sorted({tensor.file for tensor in checkpoint.tensors.values()}):
+        with safe_open(file, framework="pt", device=str(device)) as tensors:
+            for name in tensors.keys():  # noqa: SIM118 (not a dict)
+                weights[name] = tensors.get_tensor(name)
+                if weights[name].is_floating_point() and not torch.isfinite(weights[name]).all():
+                    raise CheckpointError(f"{name} in {file} holds NaN or infinity. Use a checkpoint without them.")
+    return weights
+
+
+def find_device() -> torch.device:
+    """CUDA, else Apple's MPS, else the CPU."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    if torch.backends.mps.is_available():
+        return torch.device("mps")
+    return torch.device("cpu")
+
+
+def device_name(device: torch.device) -> str:
+    """The device in words for a screen, such as ``CUDA: NVIDIA H200``."""
+    if device.type == "cuda":
+        return f"CUDA: {torch.cuda.get_device_name(device)}"
+    return {"mps": "Apple MPS", "cpu": "CPU"}.get(device.type, str(device))

@@ -1,0 +1,1 @@
+"""Values and maths: numpy only, no disk, clock, torch or Streamlit."""

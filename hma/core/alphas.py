@@ -1,0 +1,64 @@
+"""Alphas: the share of the reference in each block, input to output."""
+
+from __future__ import annotations
+
+import math
+from itertools import product
+
+from hma.errors import AlphasError
+
+DIGITS = 6
+"""Alphas that agree to this many decimals are the same alphas."""
+
+
+def checked(alphas: tuple[float, ...] | list[float], num_blocks: int) -> tuple[float, ...]:
+    """The alphas as a tuple, rounded to ``DIGITS``; one a block, each in [0, 1].
+
+    One alpha alone means the same alpha in every block: model averaging (MA).
+    Raises AlphasError naming the value and its place.
+    """
+    values = [float(a) for a in alphas]
+    if len(values) == 1:
+        values *= num_blocks
+    if len(values) != num_blocks:
+        given = ", ".join(f"{a:g}" for a in values)
+        raise AlphasError(
+            f"{len(values)} alphas were given ({given}) and the model is divided into {num_blocks} blocks. "
+            f"Give {num_blocks} shares, input to output, or one share for all blocks."
+        )
+    for place, alpha in enumerate(values, start=1):
+        if not math.isfinite(alpha) or not 0 <= alpha <= 1:
+            raise AlphasError(
+                f"Alpha {place} is {alpha:g}. An alpha is the share of the reference in a block, "
+                "from 0 (the policy) to 1 (the reference). Give a number in that range."
+            )
+    return tuple(round(a, DIGITS) + 0.0 for a in values)
+
+
+def parsed(text: str, num_blocks: int) -> tuple[float, ...]:
+    """Alphas from text such as ``0.2,0.2,0.2``; see ``checked``."""
+    try:
+        values = [float(part) for part in text.split(",")]
+    except ValueError:
+        raise AlphasError(
+            f"'{text}' is not a list of numbers. Write one share per block with commas and no spaces, "
+            "input to output, for example 0.2,0.2,0.2."
+        ) from None
+    return checked(values, num_blocks)
+
+
+def mean_alpha(alphas: tuple[float, ...]) -> float:
+    """The plain mean over blocks, in [0, 1]."""
+    return sum(alphas) / len(alphas)
+
+
+def ladder(steps: int) -> tuple[float, ...]:
+    """``steps`` evenly spaced alphas from 0 to 1, both ends included."""
+    if steps < 2:
+        raise AlphasError(f"{steps} steps were asked for. A sweep runs from 0 to 1: ask for at least 2.")
+    return tuple(round(i / (steps - 1), DIGITS) for i in range(steps))
+
+
+def grid(steps: int, num_blocks: int) -> list[tuple[float, ...]]:
+    """Every combination of ``ladder(steps)`` over the blocks: ``steps ** num_blocks`` alphas."""
+    return list(product(ladder(steps), repeat=num_blocks))

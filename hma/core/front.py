@@ -1,0 +1,60 @@
+"""Fronts and hypervolumes in the plane of reward and ability, both to be maximised."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import moocore
+import numpy as np
+
+from hma.core.point import Point
+
+
+@dataclass(frozen=True)
+class Corner:
+    """The worst corner of the hypervolume box (the literature's "reference point")."""
+
+    reward: float
+    ability: float
+
+
+def _plane(points: Sequence[Point]) -> np.ndarray:
+    """Reward and ability, ``(num_points, 2)``."""
+    return np.array([[p.reward.value, p.ability.value] for p in points], dtype=np.float64).reshape(-1, 2)
+
+
+def front(points: Sequence[Point]) -> list[Point]:
+    """The points that no other point beats, by rising reward; points with equal values all stay."""
+    if not points:
+        return []
+    kept = moocore.is_nondominated(_plane(points), maximise=True, keep_weakly=True)
+    members = [p for p, keep in zip(points, kept, strict=True) if keep]
+    return sorted(members, key=lambda p: (p.reward.value, -p.ability.value, p.key))
+
+
+def ends(points: Sequence[Point]) -> tuple[Point | None, Point | None]:
+    """The measured reference (alpha 1 everywhere) and policy (alpha 0 everywhere), or None for each."""
+    found = {p.recipe.alphas[0]: p for p in points if p.recipe.is_average and p.recipe.alphas[0] in (0.0, 1.0)}
+    return found.get(1.0), found.get(0.0)
+
+
+def corner_of(points: Sequence[Point]) -> Corner | None:
+    """The worse reward and the worse ability of the two ends; None until both are measured."""
+    reference, policy = ends(points)
+    if reference is None or policy is None:
+        return None
+    return Corner(
+        reward=min(reference.reward.value, policy.reward.value),
+        ability=min(reference.ability.value, policy.ability.value),
+    )
+
+
+def hypervolume(points: Sequence[Point], corner: Corner) -> float:
+    """The area between the front and the corner, in reward units times ability points.
+
+    Points that do not beat the corner on both axes add nothing.
+    """
+    if not points:
+        return 0.0
+    return float(moocore.hypervolume(_plane(points), ref=[corner.reward, corner.ability], maximise=True))

@@ -1,0 +1,104 @@
+"""From per-item results to values, standard errors and intervals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+NUM_RESAMPLES = 1000
+"""Bootstrap resamples behind every standard error and interval."""
+
+BLEU_WIDTH = 10
+"""Columns of a BLEU item: matches of 1..4-grams, candidates of 1..4-grams, answer length, reference length."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """One metric's per-item results, larger is always better.
+
+    ``items`` is float64 ``(num_items, width)``: width 1 for a mean, ``BLEU_WIDTH`` for BLEU.
+    ``ids`` name the items in the same order; ``outputs`` are the model's texts, where it wrote any.
+    """
+
+    aggregation: str
+    items: np.ndarray
+    ids: tuple[str, ...]
+    outputs: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        width = {"mean": 1, "bleu": BLEU_WIDTH}.get(self.aggregation)
+        if width is None:
+            raise ValueError(f"unknown aggregation {self.aggregation!r}: mean or bleu")
+        items = np.ascontiguousarray(self.items, dtype=np.float64)
+        if items.ndim != 2 or items.shape[1] != width or not len(items):
+            raise ValueError(f"items of shape {items.shape} for {self.aggregation}: need (num_items >= 1, {width})")
+        if not np.isfinite(items).all():
+            raise ValueError("items must be finite")
+        if len(self.ids) != len(items) or (self.outputs is not None and len(self.outputs) != len(items)):
+            raise ValueError("ids and outputs must name each item once")
+        items.setflags(write=False)
+        object.__setattr__(self, "items", items)
+
+
+def bleu(totals: np.ndarray) -> np.ndarray:
+    """Corpus BLEU in 0..100 from summed statistics ``(..., BLEU_WIDTH)``.
+
+    The same number as sacrebleu's ``corpus_bleu`` at its defaults (4-grams, exponential smoothing);
+    a test holds it.
+    """
+    totals = np.asarray(totals, dtype=np.float64)
+    matches, candidates = totals[..., :4], totals[..., 4:8]
+    answer, reference = totals[..., 8], totals[..., 9]
+    zero = (matches == 0) & (candidates > 0)
+    smoothing = 2.0 ** -np.cumsum(zero, axis=-1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        precision = np.where(zero, smoothing / candidates, matches / candidates)
+        mean_log = np.log(precision).mean(axis=-1)
+        penalty = np.minimum(0.0, 1.0 - reference / answer)
+        value = 100.0 * np.exp(mean_log + penalty)
+    possible = (candidates > 0).all(axis=-1) & (answer > 0) & (matches > 0).any(axis=-1)
+    return np.where(possible, value, 0.0)
+
+
+def value(result: Result) -> float:
+    """The metric's value: the plain mean of the items, or corpus BLEU."""
+    return float(_aggregate(result.aggregation, result.items.sum(axis=0), len(result.items)))
+
+
+def _aggregate(aggregation: str, totals: np.ndarray, num_items: int) -> np.ndarray:
+    """Totals ``(..., width)`` over ``num_items`` items to values ``(...)``."""
+    return bleu(totals) if aggregation == "bleu" else totals[..., 0] / num_items
+
+
+@lru_cache(maxsize=16)
+def resample_counts(num_items: int, seed: int = 0) -> np.ndarray:
+    """How often each item is drawn in each bootstrap resample: ``(NUM_RESAMPLES, num_items)``.
+
+    The same counts for every metric and point of one size, so that differences are paired by item.
+    """
+    generator = np.random.default_rng([seed, num_items])
+    counts = generator.multinomial(num_items, np.full(num_items, 1 / num_items), size=NUM_RESAMPLES)
+    return counts.astype(np.float64)
+
+
+def resampled(result: Result, seed: int = 0) -> np.ndarray:
+    """The metric's value in each bootstrap resample: ``(NUM_RESAMPLES,)``; one seed, one drawing of items."""
+    totals = resample_counts(len(result.items), seed) @ result.items
+    return _aggregate(result.aggregation, totals, len(result.items))
+
+
+def standard_error(result: Result) -> float:
+    """The value's standard error: exact for a mean (ddof 1), bootstrap for BLEU; 0 for a single item."""
+    if len(result.items) < 2:
+        return 0.0
+    if result.aggregation == "mean":
+        return float(result.items[:, 0].std(ddof=1) / np.sqrt(len(result.items)))
+    return float(resampled(result).std(ddof=1))
+
+
+def interval(samples: np.ndarray, level: float = 0.95) -> tuple[float, float]:
+    """The central share ``level`` of bootstrap samples, low and high."""
+    low, high = np.quantile(samples, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)

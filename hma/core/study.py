@@ -1,0 +1,76 @@
+"""Studies: one pair and one suite, the ground on which points can be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from hma.core.partition import Partition
+from hma.core.recipe import Recipe, digest
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A score's name, its title and unit on screen, and, for an ability, the group it counts in."""
+
+    name: str
+    title: str
+    unit: str
+    group: str = ""
+
+
+@dataclass(frozen=True)
+class Study:
+    """One pair and one suite. Only points of one study ever stand on one chart.
+
+    ``pair`` and ``suite`` are fingerprints of contents; ``reference``, ``policy`` and ``suite_path`` say
+    where a worker opens them. ``split`` is "validation" (for choosing alphas) or "test" (for reporting);
+    ``size`` names the number of items, ``num_items`` of each task and of chat prompts.
+    """
+
+    title: str
+    reference: str
+    policy: str
+    pair: str
+    suite_path: str
+    suite: str
+    split: str
+    size: str
+    num_items: int
+    num_layers: int
+    reward: Axis
+    abilities: tuple[Axis, ...]
+
+    @property
+    def key(self) -> str:
+        """The study's name: the same for the same contents, wherever they lie."""
+        return digest({"pair": self.pair, "suite": self.suite})
+
+    @property
+    def groups(self) -> Mapping[str, list[str]]:
+        """Ability groups in order, each with its tasks' names."""
+        groups: dict[str, list[str]] = {}
+        for axis in self.abilities:
+            groups.setdefault(axis.group or axis.name, []).append(axis.name)
+        return groups
+
+    def partition(self, num_blocks: int = 3) -> Partition:
+        """The default partition of this study's model: equal blocks."""
+        return Partition.equal(self.num_layers, num_blocks)
+
+    def point_key(self, recipe: Recipe) -> str:
+        """The name of the point that this recipe makes in this study.
+
+        What counts is the alpha of every layer: equal alphas over any partition share a key.
+        """
+        return digest({"study": self.key, "kind": "merge", "layer_alphas": recipe.layer_alphas})
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Study:
+        """The inverse of ``to_dict``."""
+        axes = tuple(Axis(**axis) for axis in data["abilities"])
+        return cls(**{**data, "reward": Axis(**data["reward"]), "abilities": axes})

@@ -1,0 +1,287 @@
+"""The engine: what pages and the command line submit to. Only it knows where work runs.
+
+A queue in front of one worker process, interactive requests ahead of sweeps; progress, cancel, and the
+one place that writes finished points to the store. It imports no torch.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from hma.core.recipe import Recipe
+from hma.core.study import Study
+from hma.errors import Cancelled, HmaError, MeasureError, WorkerDied
+from hma.process import COMMAND, WorkerProcess
+from hma.store import Measurement, Store
+
+INTERACTIVE, SWEEP = 0, 1
+"""Priorities: a person waiting goes first."""
+
+_KEPT_JOBS = 500
+_GRACE = 5.0
+"""Seconds that a cancelled measurement may take to stop by itself before its worker is ended."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One request as it stands. ``state``: queued, running, finished, failed or cancelled."""
+
+    id: int
+    study: Study
+    recipe: Recipe
+    key: str
+    method: str
+    state: str = "queued"
+    stage: str = ""
+    share: float = 0.0
+    message: str = ""
+    submitted_at: float = 0.0
+    started_at: float | None = None
+    ended_at: float | None = None
+
+    @property
+    def is_over(self) -> bool:
+        return self.state in ("finished", "failed", "cancelled")
+
+    def seconds_left(self, now: float) -> float | None:
+        """An estimate from the share done, or None while there is nothing to go by."""
+        if self.state != "running" or self.started_at is None or self.share < 0.05:
+            return None
+        return (now - self.started_at) / self.share * (1 - self.share)
+
+
+@dataclass(frozen=True)
+class WorkerState:
+    """The worker as a screen shows it. ``status``: none, starting, ready, busy or died."""
+
+    status: str = "none"
+    device: str = ""
+    message: str = ""
+
+
+class Engine:
+    """Measures recipes in a worker process and stores the points. Threads may share it; close it when done."""
+
+    def __init__(self, store: Store, command: Sequence[str] = COMMAND) -> None:
+        self.store = store
+        self._command = tuple(command)
+        self._changed = threading.Condition()
+        self._jobs: dict[int, Job] = {}
+        self._queue: list[tuple[int, int]] = []
+        self._ids = itertools.count(1)
+        self._worker: WorkerProcess | None = None
+        self._state = WorkerState()
+        self._warm: Study | None = None
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="hma-engine", daemon=True)
+        self._thread.start()
+
+    def submit(self, study: Study, recipe: Recipe, method: str = "single", priority: int = INTERACTIVE) -> Job:
+        """Ask for a point. One that the store has is finished at once; one already asked for is not asked twice."""
+        key = study.point_key(recipe)
+        with self._changed:
+            for job in self._jobs.values():
+                if job.key == key and not job.is_over:
+                    if priority == INTERACTIVE and job.state == "queued":
+                        self._push(INTERACTIVE, job.id)
+                    return job
+            done = self.store.point(key) is not None
+            now = time.time()
+            job = Job(next(self._ids), study, recipe, key, method, submitted_at=now)
+            if done:
+                job = replace(job, state="finished", share=1.0, ended_at=now)
+            self._jobs[job.id] = job
+            self._forget_old()
+            if not done:
+                self._push(priority, job.id)
+            return job
+
+    def job(self, job_id: int) -> Job:
+        """A job as it stands now."""
+        with self._changed:
+            return self._jobs[job_id]
+
+    def jobs(self) -> list[Job]:
+        """The latest jobs, oldest first."""
+        with self._changed:
+            return list(self._jobs.values())
+
+    def worker(self) -> WorkerState:
+        """The worker as it stands now."""
+        with self._changed:
+            return self._state
+
+    def wait(self, job_id: int, timeout: float | None = None) -> Job:
+        """The job once it is over, or as it stands after ``timeout`` seconds."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._jobs[job_id].is_over, timeout)
+            return self._jobs[job_id]
+
+    def cancel(self, job_id: int) -> None:
+        """Take a job out of the queue, or stop it if it runs. A job that is over stays as it is."""
+        with self._changed:
+            job = self._jobs.get(job_id)
+            if job is None or job.is_over:
+                return
+            if job.state == "queued":
+                self._update(job_id, state="cancelled", message="Cancelled before it began.", ended_at=time.time())
+                return
+            self._update(job_id, stage="cancelling")
+            worker = self._worker
+        if worker is not None:
+            worker.send("cancel", job_id)
+            timer = threading.Timer(_GRACE, self._end_cancelled, (worker, job_id))
+            timer.daemon = True
+            timer.start()
+
+    def warm(self, study: Study) -> None:
+        """Start the worker for a study in the background, so that its first point is as quick as the rest."""
+        with self._changed:
+            self._warm = study
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """End the worker. Queued jobs are cancelled; finished points are in the store."""
+        with self._changed:
+            self._closed = True
+            for job in list(self._jobs.values()):
+                if not job.is_over:
+                    self._update(job.id, state="cancelled", message="The engine was closed.", ended_at=time.time())
+            worker = self._worker
+            self._changed.notify_all()
+        if worker is not None:
+            worker.end()
+        self._thread.join(timeout=10)
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    # The rest runs in the engine's own thread, or is called with the condition held.
+
+    def _push(self, priority: int, job_id: int) -> None:
+        heapq.heappush(self._queue, (priority, job_id))
+        self._changed.notify_all()
+
+    def _forget_old(self) -> None:
+        over = [job.id for job in self._jobs.values() if job.is_over]
+        for job_id in over[: max(0, len(over) - _KEPT_JOBS)]:
+            del self._jobs[job_id]
+
+    def _update(self, job_id: int, **changes: object) -> None:
+        with self._changed:
+            if job_id in self._jobs and not self._jobs[job_id].is_over:
+                self._jobs[job_id] = replace(self._jobs[job_id], **changes)
+            self._changed.notify_all()
+
+    def _set_worker(self, **changes: object) -> None:
+        with self._changed:
+            self._state = replace(self._state, **changes)
+            self._changed.notify_all()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._closed or self._queue or self._warm)
+                if self._closed:
+                    return
+                warm, self._warm = self._warm, None
+                job = self._next_job() if self._queue else None
+            if job is not None:
+                self._do(job)
+            elif warm is not None:
+                self._prepare(warm)
+
+    def _next_job(self) -> Job | None:
+        _, job_id = heapq.heappop(self._queue)
+        job = self._jobs.get(job_id)
+        if job is None or job.state != "queued":
+            return None
+        self._update(job_id, state="running", stage="starting the worker", started_at=time.time())
+        return self._jobs[job_id]
+
+    def _prepare(self, study: Study) -> None:
+        try:
+            self._worker_for(study).send("prepare", study)
+            self._set_worker(status="ready")
+        except HmaError as error:
+            self._set_worker(status="died", message=str(error))
+
+    def _do(self, job: Job) -> None:
+        try:
+            worker = self._worker_for(job.study)
+            self._update(job.id, started_at=time.time())
+            self._set_worker(status="busy")
+            measurement = self._measured(worker, job)
+            self.store.add(job.study, replace(measurement, method=job.method))
+            self._update(job.id, state="finished", share=1.0, ended_at=time.time())
+        except Cancelled as error:
+            self._update(job.id, state="cancelled", message=str(error), ended_at=time.time())
+        except HmaError as error:
+            self._update(job.id, state="failed", message=str(error), ended_at=time.time())
+        except Exception as error:  # The engine's thread outlives any job.
+            message = f"An unexpected {type(error).__name__}: {error}. Nothing was stored."
+            self._update(job.id, state="failed", message=message, ended_at=time.time())
+        if self._worker is not None:
+            self._set_worker(status="ready")
+
+    def _measured(self, worker: WorkerProcess, job: Job) -> Measurement:
+        """The worker's answer to one request. Raises Cancelled, MeasureError, or WorkerDied."""
+        try:
+            worker.send("measure", job.id, job.study, job.recipe)
+            while True:
+                kind, job_id, *rest = worker.receive()
+                if job_id != job.id:
+                    continue
+                if kind == "progress":
+                    if self.job(job.id).stage != "cancelling":
+                        self._update(job.id, stage=rest[0], share=rest[1])
+                elif kind == "measured":
+                    return rest[0]
+                elif kind == "failed":
+                    raise Cancelled(rest[1]) if rest[0] == "cancelled" else MeasureError(rest[1])
+        except WorkerDied as error:
+            self._worker = None
+            if self.job(job.id).stage == "cancelling":
+                self._set_worker(status="none", device="", message="")
+                raise Cancelled("The measurement was cancelled; its worker was ended.") from None
+            self._set_worker(status="died", device="", message=str(error))
+            raise
+
+    def _worker_for(self, study: Study) -> WorkerProcess:
+        """The warm worker if it holds the study's pair, else a fresh one in its place."""
+        pair = study.pair
+        if self._worker is not None and (self._worker.pair != pair or not self._worker.is_alive):
+            self._worker.end()
+            self._worker = None
+        if self._worker is None:
+            self._set_worker(status="starting", device="", message="")
+            worker = WorkerProcess(self._command, pair)
+            with self._changed:
+                self._worker = worker
+                closed = self._closed
+            if closed:
+                worker.end()
+            try:
+                device = worker.open(study.reference, study.policy)
+            except HmaError as error:
+                worker.end()
+                self._worker = None
+                self._set_worker(status="died", message=str(error))
+                raise
+            self._set_worker(status="ready", device=device)
+        return self._worker
+
+    def _end_cancelled(self, worker: WorkerProcess, job_id: int) -> None:
+        with self._changed:
+            job = self._jobs.get(job_id)
+            stuck = job is not None and not job.is_over
+        if stuck:
+            worker.end()

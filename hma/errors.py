@@ -1,0 +1,45 @@
+"""The errors a person may see. Each says what is wrong, what was expected, and what to do.
+
+HmaError                 a person's mistake or the world's; shown, never a traceback
+├── AlphasError          alphas of the wrong number or outside [0, 1]
+├── CheckpointError      a folder that is missing, broken, or does not match its partner
+├── SuiteError           a suite, task, prompt file or reward that cannot be used
+├── StoreError           the file of points cannot be opened, read or written
+└── MeasureError         a measurement that was begun and could not be finished
+    ├── WorkerDied       the process that owns the models ended by itself
+    └── Cancelled        somebody asked for it to stop
+
+A caller's mistake is a ``ValueError``; the impossible is an ``assert``.
+"""
+
+
+class HmaError(Exception):
+    """A failure to be shown to a person as it stands."""
+
+
+class AlphasError(HmaError):
+    """Alphas of the wrong number, or outside [0, 1]."""
+
+
+class CheckpointError(HmaError):
+    """A checkpoint folder that is missing or broken, or two that do not match."""
+
+
+class SuiteError(HmaError):
+    """A suite, task, prompt file or reward that cannot be used."""
+
+
+class StoreError(HmaError):
+    """The file of points cannot be opened, read or written."""
+
+
+class MeasureError(HmaError):
+    """A measurement that was begun and could not be finished; nothing was stored for it."""
+
+
+class WorkerDied(MeasureError):
+    """The process that owns the models ended by itself."""
+
+
+class Cancelled(MeasureError):
+    """Somebody asked for the measurement to stop."""

@@ -1,0 +1,159 @@
+"""Answers by transformers' ``generate`` in a batch plan that is fixed when it is built.
+
+The same plan, seed and weights give the same answers: batches are never regrouped, and sampling draws
+its randomness from the plan's seed and the batch's place, not from any global generator.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from transformers import LogitsProcessor, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.generation.logits_process import TemperatureLogitsWarper, TopPLogitsWarper
+
+from hma.errors import SuiteError
+
+BATCH_SIZE = 128
+"""Rows of one generation batch."""
+
+Progress = Callable[[int, int], None]
+"""Called with (items done, items in all) after each batch; it may raise to stop."""
+
+
+def no_progress(done: int, total: int) -> None:
+    """A ``Progress`` that reports to nobody."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Left-padded prompts: ``input_ids`` and ``attention_mask`` are ``(rows, prompt_length)``."""
+
+    input_ids: torch.Tensor
+    attention_mask: torch.Tensor
+    place: int
+
+
+class GumbelNoise(LogitsProcessor):
+    """Turns arg-max into an exact sample, with common random numbers.
+
+    Adding independent Gumbel noise to log-probabilities and taking the arg-max draws from the softmax.
+    The noise depends on seed, batch and step alone, so two models that are asked the same prompts use
+    the same luck: differences between them are less noisy than with independent samples.
+    """
+
+    def __init__(self, seed: int, place: int) -> None:
+        self._generator = torch.Generator().manual_seed(seed * 1_000_003 + place)
+
+    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
+        uniform = torch.rand(scores.shape, generator=self._generator).clamp_(1e-20, 1 - 1e-7)
+        return scores.float() - uniform.log_().neg_().log_().to(scores.device)
+
+
+class AnswerPlan:
+    """Prompts tokenised and batched once, to be answered by any weights of one architecture."""
+
+    def __init__(
+        self,
+        prompts: Sequence[str],
+        tokenizer: PreTrainedTokenizerBase,
+        device: torch.device,
+        *,
+        max_new_tokens: int,
+        temperature: float = 0.0,
+        top_p: float = 1.0,
+        seed: int = 0,
+        stops: Sequence[str] = (),
+        special_tokens: bool = True,
+        context_length: int | None = None,
+        batch_size: int = BATCH_SIZE,
+    ) -> None:
+        """``prompts`` are texts as the model reads them; ``stops`` end an answer and are cut from it.
+
+        ``special_tokens`` False for prompts that already hold them (chat templates).
+        Raises SuiteError when a prompt and its answer do not fit in ``context_length``.
+        """
+        self._tokenizer = tokenizer
+        self._max_new_tokens = max_new_tokens
+        self._temperature, self._top_p, self._seed = temperature, top_p, seed
+        self._stops = tuple(stop for stop in stops if stop)
+        self._pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
+        self._ends = _end_tokens(tokenizer, self._stops)
+        rows = [tokenizer.encode(prompt, add_special_tokens=special_tokens) for prompt in prompts]
+        longest = max(map(len, rows))
+        if context_length is not None and longest + max_new_tokens > context_length:
+            raise SuiteError(
+                f"A prompt of {longest} tokens with {max_new_tokens} new ones exceeds the model's context of "
+                f"{context_length}. Shorten the prompts or the answers in the suite."
+            )
+        self._batches = [
+            _left_padded(rows[i : i + batch_size], self._pad, place, device)
+            for place, i in enumerate(range(0, len(rows), batch_size))
+        ]
+        self._total = len(rows)
+        self.model_seconds = 0.0
+
+    @torch.inference_mode()
+    def answers(self, model: PreTrainedModel, progress: Progress = no_progress) -> list[str]:
+        """One answer a prompt, in the order of the prompts. ``model_seconds`` is the time in ``generate``."""
+        texts: list[str] = []
+        self.model_seconds = 0.0
+        for batch in self._batches:
+            started = time.perf_counter()
+            tokens = model.generate(
+                input_ids=batch.input_ids,
+                attention_mask=batch.attention_mask,
+                max_new_tokens=self._max_new_tokens,
+                do_sample=False,
+                temperature=None,
+                top_p=None,
+                top_k=None,
+                eos_token_id=self._ends,
+                pad_token_id=self._pad,
+                logits_processor=self._processors(batch.place),
+            )
+            new = tokens[:, batch.input_ids.shape[1] :].cpu()
+            self.model_seconds += time.perf_counter() - started
+            texts += [self._cut(text) for text in self._tokenizer.batch_decode(new, skip_special_tokens=True)]
+            progress(len(texts), self._total)
+        return texts
+
+    def _processors(self, place: int) -> list[LogitsProcessor]:
+        if self._temperature == 0:
+            return []
+        warpers: list[LogitsProcessor] = []
+        if self._temperature != 1:
+            warpers.append(TemperatureLogitsWarper(self._temperature))
+        if self._top_p < 1:
+            warpers.append(TopPLogitsWarper(self._top_p))
+        return [*warpers, GumbelNoise(self._seed, place)]
+
+    def _cut(self, text: str) -> str:
+        for stop in self._stops:
+            text = text.split(stop)[0]
+        return text
+
+
+def _end_tokens(tokenizer: PreTrainedTokenizerBase, stops: Sequence[str]) -> list[int]:
+    """Token ids that end an answer: end of text, and every stop that is a single token.
+
+    Longer stops cannot end a batch early; they are cut from the text afterwards, to the same effect.
+    """
+    ends = [] if tokenizer.eos_token_id is None else [tokenizer.eos_token_id]
+    for stop in stops:
+        ids = tokenizer.encode(stop, add_special_tokens=False)
+        if len(ids) == 1 and ids[0] != tokenizer.unk_token_id:
+            ends += ids
+    return sorted(set(ends))
+
+
+def _left_padded(rows: Sequence[Sequence[int]], pad: int, place: int, device: torch.device) -> Batch:
+    length = max(map(len, rows))
+    ids = torch.full((len(rows), length), pad, dtype=torch.long)
+    mask = torch.zeros_like(ids)
+    for i, row in enumerate(rows):
+        ids[i, length - len(row) :] = torch.tensor(row)
+        mask[i, length - len(row) :] = 1
+    return Batch(ids.to(device), mask.to(device), place)

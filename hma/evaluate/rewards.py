@@ -1,0 +1,91 @@
+"""Rewards: what judges a chat answer. Every judge is called with the person's texts and the answers."""
+
+from __future__ import annotations
+
+import importlib
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedTokenizerBase
+
+from hma.errors import MeasureError, SuiteError
+from hma.evaluate.suite import Reward
+
+Judge = Callable[[Sequence[str], Sequence[str]], list[float]]
+"""(prompts, answers) to one reward an answer, larger is better."""
+
+
+def open_judge(reward: Reward, device: torch.device) -> Judge:
+    """The judge that a suite names, ready to be called."""
+    return program(reward.judge) if reward.kind == "program" else RewardModel(reward.judge, device)
+
+
+def program(judge: str) -> Judge:
+    """A judge from ``module:function``, where the function takes (prompt, answer) and gives a number."""
+    module, _, name = judge.partition(":")
+    try:
+        function = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise SuiteError(f"The reward program '{judge}' cannot be loaded: {error}.") from None
+
+    def judged(prompts: Sequence[str], answers: Sequence[str]) -> list[float]:
+        rewards = [float(function(p, a)) for p, a in zip(prompts, answers, strict=True)]
+        return _finite(rewards, judge)
+
+    return judged
+
+
+class RewardModel:
+    """An ``AutoModelForSequenceClassification`` with one label; its raw logit is the reward.
+
+    The text is the model's own chat template over the prompt and the answer.
+    """
+
+    def __init__(self, source: str, device: torch.device, batch_size: int = 64) -> None:
+        try:
+            self._tokenizer = AutoTokenizer.from_pretrained(source)
+            self._model = AutoModelForSequenceClassification.from_pretrained(source).to(device).eval()
+        except (OSError, ValueError) as error:
+            raise SuiteError(f"The reward model {source} cannot be opened: {error}") from None
+        labels = self._model.config.num_labels
+        if labels != 1:
+            raise SuiteError(f"The reward model {Path(source).name} has {labels} labels; a reward needs exactly one.")
+        self._device, self._batch_size = device, batch_size
+
+    @torch.inference_mode()
+    def __call__(self, prompts: Sequence[str], answers: Sequence[str]) -> list[float]:
+        texts = [judged_text(self._tokenizer, p, a) for p, a in zip(prompts, answers, strict=True)]
+        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+        rewards = [0.0] * len(texts)
+        for start in range(0, len(order), self._batch_size):
+            places = order[start : start + self._batch_size]
+            encoded = self._tokenizer([texts[i] for i in places], padding=True, add_special_tokens=False, return_tensors="pt")
+            encoded = {k: v.to(self._device) for k, v in encoded.items() if k in ("input_ids", "attention_mask")}
+            for place, logit in zip(places, self._model(**encoded).logits[:, 0].tolist(), strict=True):
+                rewards[place] = logit
+        return _finite(rewards, "the reward model")
+
+
+def chat_text(tokenizer: PreTrainedTokenizerBase, prompt: str) -> str:
+    """A person's text in the tokenizer's chat template, ready for the assistant's answer."""
+    if tokenizer.chat_template is None:
+        raise SuiteError(
+            "The checkpoint's tokenizer has no chat template, so chat prompts cannot be asked. "
+            "Add chat_template.jinja to the policy's folder."
+        )
+    return tokenizer.apply_chat_template([{"role": "user", "content": prompt}], tokenize=False, add_generation_prompt=True)
+
+
+def judged_text(tokenizer: PreTrainedTokenizerBase, prompt: str, answer: str) -> str:
+    """Prompt and answer in the chat template, as a reward model reads them."""
+    messages = [{"role": "user", "content": prompt}, {"role": "assistant", "content": answer}]
+    return tokenizer.apply_chat_template(messages, tokenize=False)
+
+
+def _finite(rewards: list[float], judge: str) -> list[float]:
+    for place, reward in enumerate(rewards):
+        if not math.isfinite(reward):
+            raise MeasureError(f"{judge} gave {reward} for answer {place}. Nothing was stored; mend the judge and measure again.")
+    return rewards

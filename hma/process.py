@@ -1,0 +1,90 @@
+"""A worker process as its engine holds it: started, spoken to, and ended."""
+
+from __future__ import annotations
+
+import contextlib
+import pickle
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hma.errors import MeasureError, WorkerDied
+
+COMMAND = (sys.executable, "-m", "hma.worker")
+"""How a worker is started: a program of its own, not a fork, so it inherits no state of the app's."""
+
+_ROOT = Path(__file__).resolve().parents[1]
+
+
+class WorkerProcess:
+    """One ``hma.worker`` and the streams to it. Any failure to speak to it is WorkerDied."""
+
+    def __init__(self, command: Sequence[str], pair: str) -> None:
+        self.pair = pair
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 (open as long as the process)
+        self._sending = threading.Lock()
+        self._process = subprocess.Popen(
+            list(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, cwd=_ROOT
+        )
+
+    @property
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def open(self, reference: str, policy: str) -> str:
+        """Load the pair, waiting for it; the device in words. Raises MeasureError when it cannot be loaded."""
+        self.send("open", reference, policy)
+        kind, *rest = self.receive()
+        if kind == "failed":
+            raise MeasureError(rest[-1])
+        return rest[0]
+
+    def send(self, *message: Any) -> None:
+        with self._sending:
+            try:
+                pickle.dump(message, self._process.stdin)
+                self._process.stdin.flush()
+            except (OSError, ValueError):
+                pass  # Its death is reported by ``receive``, which can say how it died.
+
+    def receive(self) -> tuple[Any, ...]:
+        """The worker's next message, waiting for it."""
+        try:
+            return pickle.load(self._process.stdout)  # noqa: S301 (our own child process)
+        except (EOFError, OSError, ValueError, pickle.UnpicklingError):
+            raise WorkerDied(self._obituary()) from None
+
+    def end(self) -> None:
+        """Kill the process; nothing it held is needed."""
+        with contextlib.suppress(OSError):
+            self._process.kill()
+        self._process.wait()
+
+    def _obituary(self) -> str:
+        try:
+            code = self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            code = None
+        how = f"was killed by signal {-code}" if code is not None and code < 0 else f"ended with exit code {code}"
+        hint = " The system may have run out of memory: choose a smaller size or close other programs." if code == -9 else ""
+        last = self._last_words()
+        said = f" Its last words: {last}" if last else ""
+        return (
+            f"The worker process {how}.{hint}{said} The point in hand was not stored, every finished point is safe, "
+            "and the next request starts a fresh worker."
+        )
+
+    def _last_words(self) -> str:
+        with contextlib.suppress(OSError, ValueError):
+            self._log.seek(0)
+            lines = self._log.read().decode(errors="replace").strip().splitlines()
+            return lines[-1][:300] if lines else ""
+        return ""

@@ -1,0 +1,282 @@
+"""The store: one SQLite file of studies and finished points, and the only channel from the device to the screen."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+import threading
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from hma.core.point import Point, Score, mean_ability
+from hma.core.recipe import Recipe, digest
+from hma.core.statistics import Result
+from hma.core.study import Study
+from hma.errors import StoreError
+
+VERSION = 1
+"""``PRAGMA user_version`` of the files that this code writes."""
+
+_TABLES = """
+CREATE TABLE studies (
+    key TEXT PRIMARY KEY,
+    study TEXT NOT NULL,
+    added_at TEXT NOT NULL
+) STRICT;
+CREATE TABLE item_sets (
+    key TEXT PRIMARY KEY,
+    ids BLOB NOT NULL
+) STRICT;
+CREATE TABLE points (
+    key TEXT PRIMARY KEY,
+    study TEXT NOT NULL REFERENCES studies (key),
+    recipe TEXT NOT NULL,
+    method TEXT NOT NULL,
+    device TEXT NOT NULL,
+    measured_at TEXT NOT NULL,
+    elapsed_seconds REAL NOT NULL,
+    timings TEXT NOT NULL
+) STRICT;
+CREATE INDEX points_by_study ON points (study);
+CREATE TABLE results (
+    point TEXT NOT NULL REFERENCES points (key) ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    aggregation TEXT NOT NULL,
+    item_set TEXT NOT NULL REFERENCES item_sets (key),
+    items BLOB NOT NULL,
+    outputs BLOB,
+    PRIMARY KEY (point, name)
+) STRICT;
+"""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What a worker brings back: a recipe's per-item results, and how they were got."""
+
+    recipe: Recipe
+    results: Mapping[str, Result]
+    method: str = "single"
+    device: str = ""
+    elapsed_seconds: float = 0.0
+    timings: Mapping[str, float] = field(default_factory=dict)
+    measured_at: str = ""
+
+
+class Store:
+    """Studies and points in one SQLite file (WAL). Safe to use from many threads and processes.
+
+    A point is written in one transaction, so that it is there whole or not at all. Scores are derived
+    from the stored per-item results when they are read, and kept in memory, since points never change.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        """Opens the file, or makes it. Raises StoreError when it cannot be used."""
+        self.path = Path(path).expanduser().resolve()
+        self._points: dict[str, Point] = {}
+        self._lock = threading.Lock()
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"The folder of {self.path} cannot be made: {error.strerror}. Choose another store.") from None
+        with self._connection(write=True) as connection:
+            self._migrate(connection)
+
+    def add(self, study: Study, measurement: Measurement) -> Point:
+        """Store a finished measurement and return its point; a point already there stays as it is."""
+        key = study.point_key(measurement.recipe)
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        with self._connection(write=True) as connection:
+            connection.execute("INSERT OR IGNORE INTO studies VALUES (?, ?, ?)", (study.key, json.dumps(study.to_dict()), now))
+            added = connection.execute(
+                "INSERT OR IGNORE INTO points VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    key,
+                    study.key,
+                    json.dumps(measurement.recipe.to_dict()),
+                    measurement.method,
+                    measurement.device,
+                    measurement.measured_at or now,
+                    measurement.elapsed_seconds,
+                    json.dumps(dict(measurement.timings)),
+                ),
+            )
+            if added.rowcount:
+                for name, result in measurement.results.items():
+                    _insert_result(connection, key, name, result)
+        point = self.point(key)
+        assert point is not None
+        return point
+
+    def studies(self) -> list[Study]:
+        """Every study with at least one point, newest first."""
+        with self._connection() as connection:
+            rows = connection.execute(
+                "SELECT study FROM studies WHERE key IN (SELECT study FROM points) ORDER BY added_at DESC, key"
+            )
+            return [Study.from_dict(json.loads(text)) for (text,) in rows]
+
+    def points(self, study: Study) -> list[Point]:
+        """Every finished point of a study, oldest first."""
+        with self._connection() as connection:
+            keys = [k for (k,) in connection.execute("SELECT key FROM points WHERE study = ? ORDER BY rowid", (study.key,))]
+            return [self._load(connection, key, study) for key in keys]
+
+    def point(self, key: str) -> Point | None:
+        """One point by its key, or None."""
+        with self._connection() as connection:
+            row = connection.execute(
+                "SELECT s.study FROM points p JOIN studies s ON s.key = p.study WHERE p.key = ?", (key,)
+            ).fetchone()
+            return None if row is None else self._load(connection, key, Study.from_dict(json.loads(row[0])))
+
+    def results(self, key: str) -> dict[str, Result]:
+        """A point's per-item results by name, with outputs; empty for an unknown key."""
+        with self._connection() as connection:
+            return _read_results(connection, key)
+
+    def revision(self, study: Study) -> int:
+        """A number that changes whenever the study gains a point; cheap enough to poll."""
+        with self._connection() as connection:
+            (count,) = connection.execute("SELECT count(*) FROM points WHERE study = ?", (study.key,)).fetchone()
+            return int(count)
+
+    def take_in(self, other: str | Path) -> int:
+        """Copy every point of another store that is missing here; returns how many.
+
+        The other file is only read, and need not be writable.
+        """
+        other = Path(other).resolve()
+        try:
+            with self._connection(write=True, attach=other) as connection:
+                (version,) = connection.execute("PRAGMA other.user_version").fetchone()
+                _check_version(version, other)
+                if version != VERSION:
+                    return 0
+                before = connection.total_changes
+                connection.execute("INSERT OR IGNORE INTO studies SELECT * FROM other.studies")
+                connection.execute("INSERT OR IGNORE INTO item_sets SELECT * FROM other.item_sets")
+                before = connection.total_changes
+                connection.execute("INSERT OR IGNORE INTO points SELECT * FROM other.points")
+                added = connection.total_changes - before
+                connection.execute("INSERT OR IGNORE INTO results SELECT * FROM other.results")
+                return added
+        except sqlite3.Error as error:
+            raise StoreError(f"The points in {other} cannot be read: {error}.") from None
+
+    def compact(self) -> None:
+        """Fold the write-ahead log into the file, so that it can be copied or shipped alone."""
+        with self._connection() as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            connection.execute("PRAGMA journal_mode = DELETE")
+
+    def _load(self, connection: sqlite3.Connection, key: str, study: Study) -> Point:
+        with self._lock:
+            if key in self._points:
+                return self._points[key]
+        row = connection.execute(
+            "SELECT recipe, method, device, measured_at, elapsed_seconds, timings FROM points WHERE key = ?", (key,)
+        ).fetchone()
+        results = _read_results(connection, key)
+        point = Point(
+            key=key,
+            recipe=Recipe.from_dict(json.loads(row[0])),
+            scores={name: Score.of(result) for name, result in results.items()},
+            ability=mean_ability(results, study.groups),
+            method=row[1],
+            device=row[2],
+            measured_at=row[3],
+            elapsed_seconds=row[4],
+            timings=json.loads(row[5]),
+        )
+        with self._lock:
+            self._points[key] = point
+        return point
+
+    @contextlib.contextmanager
+    def _connection(self, *, write: bool = False, attach: Path | None = None) -> Iterator[sqlite3.Connection]:
+        """One connection and, for writing, one transaction; sqlite's errors become StoreError."""
+        try:
+            with contextlib.closing(
+                sqlite3.connect(self.path.as_uri(), uri=True, timeout=30, isolation_level=None)
+            ) as connection:
+                connection.execute("PRAGMA foreign_keys = ON")
+                if attach is not None:
+                    connection.execute("ATTACH ? AS other", (f"{attach.as_uri()}?immutable=1",))
+                if write:
+                    connection.execute("PRAGMA journal_mode = WAL")
+                    connection.execute("BEGIN IMMEDIATE")
+                try:
+                    yield connection
+                except BaseException:
+                    if connection.in_transaction:
+                        connection.execute("ROLLBACK")
+                    raise
+                if connection.in_transaction:
+                    connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise StoreError(self._explained(error)) from error
+
+    def _explained(self, error: sqlite3.Error) -> str:
+        reason = str(error)
+        if "full" in reason or "disk I/O" in reason:
+            return (
+                f"The disk that holds {self.path} is full ({reason}). The point in hand was not stored; every finished "
+                "point is safe. Free some space and measure again."
+            )
+        if "not a database" in reason or "malformed" in reason:
+            return f"{self.path} is not a store of points ({reason}). Choose another file with --store."
+        if "locked" in reason:
+            return f"{self.path} has been held by another process for 30 seconds ({reason}). Close it and try again."
+        return (
+            f"{self.path} cannot be used ({reason}). Check that the file and its folder can be written, "
+            "or choose another with --store."
+        )
+
+    def _migrate(self, connection: sqlite3.Connection) -> None:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        _check_version(version, self.path)
+        if version == 0:
+            if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+                raise StoreError(f"{self.path} is an SQLite file of another program. Choose another file with --store.")
+            for statement in filter(str.strip, _TABLES.split(";")):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def _check_version(version: int, path: Path) -> None:
+    if version > VERSION:
+        raise StoreError(
+            f"{path} was written by a newer version of this program (store version {version}, this one reads up to "
+            f"{VERSION}). Update the program, or choose another file with --store."
+        )
+
+
+def _insert_result(connection: sqlite3.Connection, key: str, name: str, result: Result) -> None:
+    ids = json.dumps(result.ids)
+    item_set = digest(list(result.ids))
+    connection.execute("INSERT OR IGNORE INTO item_sets VALUES (?, ?)", (item_set, zlib.compress(ids.encode())))
+    outputs = None if result.outputs is None else zlib.compress(json.dumps(result.outputs).encode(), 9)
+    items = zlib.compress(result.items.astype("<f8").tobytes(), 9)
+    connection.execute("INSERT INTO results VALUES (?, ?, ?, ?, ?, ?)", (key, name, result.aggregation, item_set, items, outputs))
+
+
+def _read_results(connection: sqlite3.Connection, key: str) -> dict[str, Result]:
+    rows = connection.execute(
+        "SELECT r.name, r.aggregation, i.ids, r.items, r.outputs FROM results r "
+        "JOIN item_sets i ON i.key = r.item_set WHERE r.point = ? ORDER BY r.rowid",
+        (key,),
+    )
+    results = {}
+    for name, aggregation, ids, items, outputs in rows:
+        names = tuple(json.loads(zlib.decompress(ids)))
+        values = np.frombuffer(zlib.decompress(items), dtype="<f8").reshape(len(names), -1)
+        texts = None if outputs is None else tuple(json.loads(zlib.decompress(outputs)))
+        results[name] = Result(aggregation, values, names, texts)
+    return results

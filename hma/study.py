@@ -1,0 +1,46 @@
+"""Opening a study: a pair and a suite, checked by their headers and files, without torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hma.checkpoints.pair import Checkpoint, open_pair
+from hma.core.study import Study
+from hma.evaluate.suite import load_suite
+
+SHIPPED = Path(__file__).resolve().parents[1] / "data" / "miniature"
+"""The shipped miniature: pair, judges, tasks, prompts and measured points."""
+
+
+def open_study(
+    reference: str | Path = SHIPPED / "reference",
+    policy: str | Path = SHIPPED / "policy",
+    suite: str | Path = SHIPPED / "suite.json",
+    split: str = "validation",
+    size: str = "quick",
+) -> Study:
+    """The study of a pair and a suite; the shipped ones by default.
+
+    Raises CheckpointError or SuiteError, naming what does not fit.
+    """
+    pair = open_pair(reference, policy)
+    loaded = load_suite(suite, split, size)
+    return Study(
+        title=loaded.title,
+        reference=_place(pair.reference),
+        policy=_place(pair.policy),
+        pair=pair.fingerprint,
+        suite_path=str(loaded.path),
+        suite=loaded.fingerprint,
+        split=split,
+        size=size,
+        num_items=loaded.num_items,
+        num_layers=pair.num_layers,
+        reward=loaded.reward.axis,
+        abilities=tuple(ability.axis for ability in loaded.abilities),
+    )
+
+
+def _place(checkpoint: Checkpoint) -> str:
+    """Where any process can open it: the absolute folder, or the hub id it was given by."""
+    return str(checkpoint.folder) if Path(checkpoint.source).expanduser().is_dir() else checkpoint.source

@@ -1,0 +1,79 @@
+"""The workbench: a pair resident on a device, its live model, and evaluators with their requests built once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import torch
+from transformers.utils import logging as transformers_logging
+
+from hma.checkpoints.live import LiveModel, device_name, find_device
+from hma.checkpoints.pair import open_pair
+from hma.core.recipe import Recipe
+from hma.core.study import Study
+from hma.errors import MeasureError
+from hma.evaluate.evaluator import Evaluator
+from hma.evaluate.suite import load_suite
+from hma.store import Measurement
+
+SMALL_MODEL = 50_000_000
+"""Below this many parameters one CPU thread is faster than several, by far on a busy machine."""
+
+Progress = Callable[[str, float], None]
+"""Called with (stage, share of the measurement done in 0..1); it may raise to stop."""
+
+
+class Workbench:
+    """Measures recipes of one pair. Opened once, then each ``measure`` is a merge and an evaluation."""
+
+    def __init__(self, reference: str, policy: str, device: torch.device | str | None = None) -> None:
+        """Loads the pair on ``device``, or on the best one found."""
+        transformers_logging.set_verbosity_error()
+        transformers_logging.disable_progress_bar()
+        self._pair = open_pair(reference, policy)
+        self._device = torch.device(device) if device else find_device()
+        parameters = sum(t.end - t.start for t in self._pair.policy.tensors.values()) // 4
+        if self._device.type == "cpu" and parameters < SMALL_MODEL:
+            torch.set_num_threads(1)
+        self._live = LiveModel(self._pair, self._device)
+        self._evaluators: dict[str, Evaluator] = {}
+
+    @property
+    def device(self) -> str:
+        """The device in words."""
+        return device_name(self._device)
+
+    def prepare(self, study: Study) -> Evaluator:
+        """The study's evaluator, built at its first use. Raises MeasureError when files changed since it was opened."""
+        if study.pair != self._pair.fingerprint:
+            raise MeasureError("The checkpoints changed on disk since this study was opened. Open the study again.")
+        if study.suite not in self._evaluators:
+            suite = load_suite(study.suite_path, study.split, study.size)
+            if suite.fingerprint != study.suite:
+                raise MeasureError("The suite changed on disk since this study was opened. Open the study again.")
+            self._evaluators[study.suite] = Evaluator(suite, self._live.model, self._live.tokenizer)
+        return self._evaluators[study.suite]
+
+    def measure(self, study: Study, recipe: Recipe, progress: Progress = lambda stage, share: None) -> Measurement:
+        """Merge, evaluate, and return the per-item results with the seconds that each stage took."""
+        evaluator = self.prepare(study)
+        stages = ["chat answers", *(axis.name for axis in study.abilities)]
+        started = time.perf_counter()
+        progress("merging", 0.0)
+        self._live.write(recipe)
+        merged = time.perf_counter()
+
+        def on_stage(stage: str, done: int, total: int) -> None:
+            progress(stage, (stages.index(stage) + done / total) / len(stages))
+
+        try:
+            results = evaluator.run(on_stage)
+        except torch.OutOfMemoryError as error:
+            torch.cuda.empty_cache()
+            raise MeasureError(
+                f"{self.device} ran out of memory ({str(error).splitlines()[0]}). Choose a smaller size, or free the device."
+            ) from None
+        elapsed = time.perf_counter() - started
+        timings = {"merge": merged - started, **evaluator.timings, "model": evaluator.model_seconds}
+        return Measurement(recipe, results, device=self.device, elapsed_seconds=elapsed, timings=timings)
