@@ -85,8 +85,13 @@ class Store:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(f"The folder of {self.path} cannot be made: {error.strerror}. Choose another store.") from None
-        with self._connection(write=True) as connection:
-            self._migrate(connection)
+        with self._connection() as connection:
+            # Looked at first: a file that is not ours to write stays as it is, byte for byte.
+            version = self._checked_version(connection)
+            connection.execute("PRAGMA journal_mode = WAL")
+            if version < VERSION:
+                connection.execute("BEGIN IMMEDIATE")
+                self._migrate(connection)
 
     def add(self, study: Study, measurement: Measurement) -> Point:
         """Store a finished measurement and return its point; a point already there stays as it is."""
@@ -210,7 +215,6 @@ class Store:
                 if attach is not None:
                     connection.execute("ATTACH ? AS other", (f"{attach.as_uri()}?immutable=1",))
                 if write:
-                    connection.execute("PRAGMA journal_mode = WAL")
                     connection.execute("BEGIN IMMEDIATE")
                 try:
                     yield connection
@@ -239,12 +243,18 @@ class Store:
             "or choose another with --store."
         )
 
-    def _migrate(self, connection: sqlite3.Connection) -> None:
+    def _checked_version(self, connection: sqlite3.Connection) -> int:
+        """The file's version. Raises StoreError for a newer one, and for a file of another program."""
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         _check_version(version, self.path)
+        if version == 0 and connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            raise StoreError(f"{self.path} is an SQLite file of another program. Choose another file with --store.")
+        return version
+
+    def _migrate(self, connection: sqlite3.Connection) -> None:
+        """Bring the file to ``VERSION``, within one transaction; another process may have done it just before."""
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
         if version == 0:
-            if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-                raise StoreError(f"{self.path} is an SQLite file of another program. Choose another file with --store.")
             for statement in filter(str.strip, _TABLES.split(";")):
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {VERSION}")

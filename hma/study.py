@@ -1,15 +1,20 @@
-"""Opening a study: a pair and a suite, checked by their headers and files, without torch."""
+"""Opening a study (a pair and a suite, checked by headers and files, without torch) and the store of its points."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from hma.checkpoints.pair import Checkpoint, open_pair
 from hma.core.study import Study
 from hma.evaluate.suite import load_suite
+from hma.store import Store
 
 SHIPPED = Path(__file__).resolve().parents[1] / "data" / "miniature"
 """The shipped miniature: pair, judges, tasks, prompts and measured points."""
+
+DEFAULT_STORE = SHIPPED.parents[1] / "runs" / "points.sqlite"
+"""Where points go unless a file is named; it begins with the shipped points."""
 
 
 def open_study(
@@ -39,6 +44,21 @@ def open_study(
         reward=loaded.reward.axis,
         abilities=tuple(ability.axis for ability in loaded.abilities),
     )
+
+
+def open_store(path: str | Path | None = None) -> Store:
+    """The store in a file: the one named, else ``HMA_STORE``, else the default one with the shipped points in it.
+
+    A file that is named holds only what was measured into it.
+    """
+    path = path or os.environ.get("HMA_STORE")
+    if path:
+        return Store(path)
+    store = Store(DEFAULT_STORE)
+    shipped = SHIPPED / "points.sqlite"
+    if shipped.exists():
+        store.take_in(shipped)
+    return store
 
 
 def _place(checkpoint: Checkpoint) -> str:

@@ -9,7 +9,9 @@ from pathlib import Path
 WORDS = "<pad> <bos> <eos> <unk> human : assistant question answer a b c d e f g h red blue green .".split()
 
 
-def write_pair(folder: Path, num_layers: int = 3, hidden: int = 16, dtype: str = "float32", tied: bool = False) -> tuple[Path, Path]:
+def write_pair(
+    folder: Path, num_layers: int = 3, hidden: int = 16, dtype: str = "float32", tied: bool = False
+) -> tuple[Path, Path]:
     """A reference and a policy that differ in most weights; some are equal in both."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM

@@ -1,0 +1,47 @@
+# Two commands: `make run` opens the app, `make test` passes every test. Both set up what they need.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+PORT ?= 8501
+
+.PHONY: run test points lab check setup clean
+
+run: $(VENV)/.runtime
+	$(BIN)/python -m hma app --port $(PORT)
+
+test: $(VENV)/.development
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m pytest
+
+# Measure the shipped points again: the MA sweep and a coarse grid to choose by, the MA sweep to report by.
+points: $(VENV)/.runtime
+	rm -f data/miniature/points.sqlite*
+	$(BIN)/python -m hma sweep --steps 11 --store data/miniature/points.sqlite
+	$(BIN)/python -m hma sweep --steps 5 --grid --store data/miniature/points.sqlite
+	$(BIN)/python -m hma sweep --steps 11 --split test --size full --store data/miniature/points.sqlite
+	$(BIN)/python -c "from hma.store import Store; Store('data/miniature/points.sqlite').compact()"
+
+# Make the miniature again from nothing (minutes), then its points.
+lab: $(VENV)/.runtime
+	$(BIN)/python -m hma lab build --out data/miniature --force
+
+# What the miniature claims, on three seeds, with the noise (stays outside `make test`).
+check: $(VENV)/.runtime
+	$(BIN)/python -m hma lab check
+
+setup: $(VENV)/.development
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV) || python3 -m venv $(VENV)
+
+$(VENV)/.runtime: requirements.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+$(VENV)/.development: requirements-dev.txt requirements.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $(VENV)/.runtime $@
+
+clean:
+	rm -rf $(VENV) runs screenshots

@@ -1,0 +1,201 @@
+"""The command line: the app's own verbs, headless. ``python -m hma --help``."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from hma import report
+from hma.bench import app as bench_app
+from hma.core import alphas as alphas_of
+from hma.core.recipe import Recipe
+from hma.core.study import Study
+from hma.engine import SWEEP, Engine, Job
+from hma.errors import Cancelled, HmaError, MeasureError
+from hma.lab.cli import app as lab_app
+from hma.launch import launch
+from hma.store import Store
+from hma.study import SHIPPED, open_store, open_study
+
+app = typer.Typer(
+    name="hma",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Merge a model from before RLHF (the reference) with the one after (the policy), and measure reward against ability.\n\n"
+    "An alpha is the share of the reference in a block of layers: 0 is the policy, 1 is the reference. "
+    "The shipped miniature pair and suite are used unless others are named.",
+)
+app.add_typer(lab_app, name="lab", help="Make the shipped miniature again, from nothing, and check what it claims.")
+app.add_typer(bench_app, name="bench", help="Measure where the time goes.")
+
+Reference = Annotated[str, typer.Option(help="The checkpoint before RLHF: a folder or a hub id.", show_default="shipped")]
+Policy = Annotated[str, typer.Option(help="The checkpoint after RLHF: a folder or a hub id.", show_default="shipped")]
+SuiteFile = Annotated[str, typer.Option("--suite", help="What to measure: a suite.json or its folder.", show_default="shipped")]
+Split = Annotated[str, typer.Option(help="Items: validation (to choose alphas by) or test (to report).")]
+Size = Annotated[str, typer.Option(help="A size of the suite, such as quick or full.")]
+StoreFile = Annotated[
+    Path | None,
+    typer.Option("--store", help="The SQLite file of points.", show_default="runs/points.sqlite, with the shipped points"),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, and nothing else there.")]
+Blocks = Annotated[int, typer.Option(help="Blocks of as equal a size as possible, each with an alpha of its own.", min=1)]
+
+REFERENCE, POLICY, SUITE = (str(SHIPPED / name) for name in ("reference", "policy", "suite.json"))
+_screen = Console(stderr=True)
+
+
+@app.command()
+def measure(
+    alphas: Annotated[str, typer.Option(help="Share of the reference per block, input to output: 0.2,0.2,0.2 (or one for all).")],
+    blocks: Blocks = 3,
+    reference: Reference = REFERENCE,
+    policy: Policy = POLICY,
+    suite: SuiteFile = SUITE,
+    split: Split = "validation",
+    size: Size = "quick",
+    store: StoreFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure one merge: its reward and abilities. A point that the store has is not measured again."""
+    study = open_study(reference, policy, suite, split, size)
+    recipe = Recipe(_partition(study, blocks), alphas_of.parsed(alphas, blocks))
+    opened = open_store(store)
+    _measured(study, opened, [recipe], "single", as_json)
+    point = opened.point(study.point_key(recipe))
+    assert point is not None
+    if as_json:
+        _print_json(point.to_dict())
+    else:
+        report.print_points(study, [point])
+
+
+@app.command()
+def sweep(
+    steps: Annotated[int, typer.Option(help="Evenly spaced alphas from 0 to 1, both ends included.", min=2)] = 11,
+    grid: Annotated[
+        bool, typer.Option("--grid", help="Every combination over the blocks (steps ** blocks), not one alpha for all.")
+    ] = False,
+    blocks: Blocks = 3,
+    reference: Reference = REFERENCE,
+    policy: Policy = POLICY,
+    suite: SuiteFile = SUITE,
+    split: Split = "validation",
+    size: Size = "quick",
+    store: StoreFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure the MA sweep (one alpha for all blocks), or a grid of block alphas. Interrupted, it resumes when run again."""
+    study = open_study(reference, policy, suite, split, size)
+    partition = _partition(study, blocks)
+    wanted = alphas_of.grid(steps, blocks) if grid else [(a,) * blocks for a in alphas_of.ladder(steps)]
+    recipes = [Recipe(partition, a) for a in wanted]
+    opened = open_store(store)
+    started = time.perf_counter()
+    new = _measured(study, opened, recipes, "grid" if grid else "sweep", as_json)
+    points = [opened.point(study.point_key(recipe)) for recipe in recipes]
+    if as_json:
+        _print_json(
+            {
+                "points": [p.to_dict() for p in points if p],
+                "measured": new,
+                "elapsed_seconds": time.perf_counter() - started,
+            }
+        )
+    else:
+        report.print_points(study, [p for p in points if p])
+
+
+@app.command()
+def front(
+    reference: Reference = REFERENCE,
+    policy: Policy = POLICY,
+    suite: SuiteFile = SUITE,
+    split: Split = "validation",
+    size: Size = "quick",
+    store: StoreFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """The points that no other point beats, and the hypervolume between them and the worst corner of the two ends."""
+    study = open_study(reference, policy, suite, split, size)
+    summary = report.summarise(open_store(store).points(study))
+    if as_json:
+        _print_json(summary.to_dict())
+    else:
+        report.print_front(study, summary)
+
+
+@app.command("app")
+def start_app(
+    port: Annotated[int, typer.Option(help="The port to serve on.", min=1, max=65535)] = 8501,
+    address: Annotated[
+        str, typer.Option(help="The address to serve. Others than 127.0.0.1 let other machines in.")
+    ] = "127.0.0.1",
+    reference: Reference = REFERENCE,
+    policy: Policy = POLICY,
+    suite: SuiteFile = SUITE,
+    store: StoreFile = None,
+    browser: Annotated[bool, typer.Option(help="Open a browser window at the page.")] = True,
+) -> None:
+    """Open the app in a browser."""
+    open_study(reference, policy, suite)
+    open_store(store)
+    launch(port, address, reference=reference, policy=policy, suite=suite, store=store, browser=browser)
+
+
+def _partition(study: Study, blocks: int) -> Any:
+    if blocks > study.num_layers:
+        raise HmaError(f"{blocks} blocks were asked for and the model has {study.num_layers} layers. Ask for fewer blocks.")
+    return study.partition(blocks)
+
+
+def _measured(study: Study, store: Store, recipes: list[Recipe], method: str, quiet: bool) -> int:
+    """Measure what the store lacks, with a progress bar, and say how many points are new."""
+    missing = [r for r in recipes if store.point(study.point_key(r)) is None]
+    if not missing:
+        return 0
+    with Engine(store) as engine, report.progress_bar(_screen, len(missing), hidden=quiet) as bar:
+        jobs = [engine.submit(study, recipe, method, SWEEP) for recipe in missing]
+        for number, job in enumerate(jobs):
+            _watch(engine, job, number, bar)
+    return len(missing)
+
+
+def _watch(engine: Engine, job: Job, number: int, bar: report.Bar) -> None:
+    """Wait for one job and show it. Raises what ended it, if not a point."""
+    while not (now := engine.wait(job.id, timeout=0.1)).is_over:
+        bar.update(number + now.share, f"{now.stage} · {engine.worker().device}".rstrip(" ·"))
+    if now.state == "cancelled":
+        raise Cancelled(now.message)
+    if now.state == "failed":
+        raise MeasureError(now.message)
+    bar.update(number + 1, "")
+
+
+def _print_json(value: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(value, allow_nan=False) + "\n")
+
+
+def main() -> None:
+    """Run the command line: exit code 0 on success, 2 for a person's mistake, 1 for what failed on the way."""
+    try:
+        app()
+    except MeasureError as error:
+        _screen.print(f"[red]Not measured:[/red] {report.plain(str(error))}", highlight=False, soft_wrap=True)
+        sys.exit(1)
+    except HmaError as error:
+        _screen.print(f"[red]Error:[/red] {report.plain(str(error))}", highlight=False, soft_wrap=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        _screen.print("Stopped. Finished points are in the store; the same command goes on where it stopped.")
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

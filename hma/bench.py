@@ -1,0 +1,109 @@
+"""Benchmarks that print where the time goes, each against a limit measured in the same run."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from hma.core.front import ends, front
+from hma.core.recipe import Recipe
+from hma.engine import Engine
+from hma.errors import MeasureError
+from hma.store import Store
+from hma.study import open_study
+from hma.ui.chart import figure
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.callback()
+def _benchmarks() -> None:
+    """Measure where the time goes."""
+
+
+@app.command()
+def point(
+    runs: Annotated[int, typer.Option(help="Points to measure after the worker is warm.", min=1)] = 9,
+    size: Annotated[str, typer.Option(help="A size of the suite.")] = "quick",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
+) -> None:
+    """From the button to a new point: merge, reward generation, each task, scoring, engine, store, chart.
+
+    Every run measures alphas that were not measured before, in a store of its own. Prints medians, and
+    the share of the whole that is not the model's own forward passes and generation.
+    """
+    study = open_study(size=size)
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        store = _TimedStore(Path(folder) / "points.sqlite")
+        with Engine(store) as engine:
+            for run in range(-1, runs):  # The first only warms the worker.
+                row = _timed_point(engine, store, study, Recipe(study.partition(), (0.2 + run / 1000, 0.3, 0.4)))
+                if run >= 0:
+                    rows.append(row)
+    medians = {name: statistics.median(row[name] for row in rows) for name in rows[0]}
+    share = statistics.median(1 - row["model"] / row["total"] for row in rows)
+    if as_json:
+        print(json.dumps({"seconds": medians, "share_not_model": share, "runs": runs, "num_items": study.num_items}))
+    else:
+        _print(medians, share, runs, study.num_items)
+
+
+class _TimedStore(Store):
+    """A store that notes how long the last ``add`` took."""
+
+    seconds = 0.0
+
+    def add(self, *arguments, **keywords):
+        started = time.perf_counter()
+        added = super().add(*arguments, **keywords)
+        self.seconds = time.perf_counter() - started
+        return added
+
+
+def _timed_point(engine: Engine, store: _TimedStore, study, recipe: Recipe) -> dict[str, float]:
+    """Seconds of one measurement by stage; ``model`` is the share of the stages spent in the model itself."""
+    started = time.perf_counter()
+    job = engine.wait(engine.submit(study, recipe).id)
+    answered = time.perf_counter()
+    if job.state != "finished":
+        raise MeasureError(job.message)
+    points = store.points(study)
+    figure(points, front(points), ends(points), selected=job.key)
+    drawn = time.perf_counter()
+    measured = store.point(job.key)
+    assert measured is not None
+    stages = dict(measured.timings)
+    model = stages.pop("model")
+    worker = sum(stages.values())
+    return {
+        **stages,
+        "engine": answered - started - worker - store.seconds,
+        "store": store.seconds,
+        "chart": drawn - answered,
+        "model": model,
+        "total": drawn - started,
+    }
+
+
+def _print(medians: dict[str, float], share: float, runs: int, num_items: int) -> None:
+    table = Table(title=f"One new point, {num_items} items a task, median of {runs}", title_justify="left")
+    table.add_column("stage")
+    table.add_column("milliseconds", justify="right")
+    table.add_column("share", justify="right")
+    for name, seconds in medians.items():
+        if name == "model":
+            continue
+        table.add_row(name, f"{1000 * seconds:.1f}", f"{seconds / medians['total']:.1%}", end_section=name == "chart")
+    table.add_row("of it the model's forward and generation", f"{1000 * medians['model']:.1f}", "")
+    console = Console()
+    console.print(table)
+    console.print(f"Share that is not model forward or generation: {share:.1%} (limit 15 %)")

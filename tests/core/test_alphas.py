@@ -1,0 +1,63 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hma.core import alphas as alphas_of
+from hma.core.partition import Partition
+from hma.core.recipe import Recipe
+from hma.core.study import Axis, Study
+from hma.errors import AlphasError
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=9))
+def test_alphas_survive_being_written_and_read(values):
+    once = alphas_of.checked(values, len(values))
+    text = ",".join(repr(a) for a in once)
+    assert alphas_of.parsed(text, len(values)) == once
+    assert all(0 <= a <= 1 for a in once)
+
+
+def test_one_alpha_is_the_same_for_all_blocks():
+    assert alphas_of.parsed("0.2", 3) == (0.2, 0.2, 0.2)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("0.2,0.3", "2 alphas were given"),
+        ("0.2,0.3,1.5", "Alpha 3 is 1.5"),
+        ("0.2,-0.1,0", "Alpha 2 is -0.1"),
+        ("nan,0,0", "Alpha 1 is nan"),
+        ("a,b,c", "not a list of numbers"),
+        ("", "not a list of numbers"),
+    ],
+)
+def test_wrong_alphas_are_named(text, said):
+    with pytest.raises(AlphasError, match=said):
+        alphas_of.parsed(text, 3)
+
+
+def test_ladder_and_grid_hold_both_ends():
+    assert alphas_of.ladder(11) == (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+    grid = alphas_of.grid(5, 3)
+    assert len(set(grid)) == 125
+    assert {(0.0,) * 3, (1.0,) * 3} <= set(grid)
+
+
+def _study():
+    axis = Axis("reward", "Reward", "points")
+    return Study("t", "a", "b", "pair", "s", "suite", "validation", "quick", 8, 6, axis, (Axis("x", "X", "%"),))
+
+
+def test_equal_alphas_are_one_point_under_any_partition():
+    study = _study()
+    thirds = Recipe(Partition.equal(6, 3), (0.3, 0.3, 0.3))
+    whole = Recipe(Partition.equal(6, 1), (0.3,))
+    assert study.point_key(thirds) == study.point_key(whole)
+    assert study.point_key(thirds) != study.point_key(Recipe(Partition.equal(6, 3), (0.3, 0.3, 0.31)))
+
+
+def test_recipes_and_studies_survive_json():
+    recipe = Recipe(Partition.equal(6, 3), (0.1, 0.2, 0.3))
+    assert Recipe.from_dict(recipe.to_dict()) == recipe
+    assert Study.from_dict(_study().to_dict()) == _study()

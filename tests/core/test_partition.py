@@ -1,0 +1,63 @@
+"""Every parameter is in exactly one block."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hma.core.partition import Partition, layer_of
+
+
+@given(st.integers(1, 120), st.data())
+def test_equal_blocks_cover_every_layer_once_and_differ_by_at_most_one(num_layers, data):
+    num_blocks = data.draw(st.integers(1, num_layers))
+    partition = Partition.equal(num_layers, num_blocks)
+    layers = [layer for k in range(num_blocks) for layer in partition.layers(k)]
+    sizes = [len(partition.layers(k)) for k in range(num_blocks)]
+    assert layers == list(range(num_layers))
+    assert max(sizes) - min(sizes) <= 1
+
+
+def test_the_papers_thirds_of_26_layers():
+    sizes = [len(Partition.equal(26).layers(k)) for k in range(3)]
+    assert sorted(sizes) == [8, 9, 9]
+
+
+def test_embeddings_are_input_head_and_final_norm_are_output():
+    partition = Partition.equal(6)
+    names = {
+        "model.embed_tokens.weight": 0,
+        "transformer.wte.weight": 0,
+        "model.layers.0.mlp.up_proj.weight": 0,
+        "model.layers.3.input_layernorm.weight": 1,
+        "transformer.h.5.attn.c_attn.bias": 2,
+        "model.norm.weight": 2,
+        "lm_head.weight": 2,
+    }
+    assert {name: partition.block_of(name) for name in names} == names
+
+
+@given(st.integers(1, 60), st.data())
+def test_layer_alphas_give_each_layer_its_blocks_alpha(num_layers, data):
+    num_blocks = data.draw(st.integers(1, num_layers))
+    partition = Partition.equal(num_layers, num_blocks)
+    alphas = tuple(k / num_blocks for k in range(num_blocks))
+    per_layer = partition.layer_alphas(alphas)
+    for layer in range(num_layers):
+        assert per_layer[layer] == alphas[partition.block_of(f"model.layers.{layer}.mlp.weight")]
+
+
+@pytest.mark.parametrize("starts", [(), (1,), (0, 0), (0, 3, 2), (0, 6)])
+def test_impossible_starts_are_refused(starts):
+    with pytest.raises(ValueError, match="starts"):
+        Partition(6, starts)
+
+
+def test_a_layer_beyond_the_model_is_refused():
+    with pytest.raises(ValueError, match="names layer 6"):
+        Partition.equal(6).block_of("model.layers.6.mlp.weight")
+
+
+def test_layer_numbers_are_read_from_names():
+    assert layer_of("model.layers.11.self_attn.q_proj.weight") == 11
+    assert layer_of("lm_head.weight") is None
+    assert layer_of("model.players.3.weight") is None

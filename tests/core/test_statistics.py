@@ -1,0 +1,88 @@
+"""Values, standard errors and intervals from per-item results, against independent oracles."""
+
+import numpy as np
+import pytest
+import sacrebleu
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hma.core import statistics
+from hma.core.point import Score, mean_ability
+from hma.core.statistics import Result
+
+words = st.lists(st.sampled_from("a b c d e".split()), min_size=0, max_size=9).map(" ".join)
+
+
+def _bleu_items(answers, references):
+    metric = sacrebleu.BLEU()
+    rows = []
+    for answer, reference in zip(answers, references, strict=True):
+        score = metric.corpus_score([answer], [[reference]])
+        rows.append([*score.counts, *score.totals, score.sys_len, score.ref_len])
+    return np.array(rows, dtype=float)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(words, words.filter(bool)), min_size=1, max_size=6))
+def test_bleu_equals_sacrebleu(pairs):
+    answers, references = zip(*pairs, strict=True)
+    ours = statistics.bleu(_bleu_items(answers, references).sum(axis=0))
+    assert ours == pytest.approx(sacrebleu.corpus_bleu(list(answers), [list(references)]).score, abs=1e-9)
+
+
+def _mean(values, name="i"):
+    return Result("mean", np.array(values, dtype=float).reshape(-1, 1), tuple(f"{name}{i}" for i in range(len(values))))
+
+
+def test_mean_and_its_standard_error():
+    values = np.random.default_rng(0).normal(3, 2, 400)
+    result = _mean(values)
+    assert statistics.value(result) == pytest.approx(values.mean())
+    assert statistics.standard_error(result) == pytest.approx(values.std(ddof=1) / 20)
+    assert statistics.resampled(result).std() == pytest.approx(statistics.standard_error(result), rel=0.1)
+
+
+def test_intervals_cover_the_truth_about_as_often_as_they_say():
+    generator = np.random.default_rng(1)
+    covered = 0
+    for _ in range(300):
+        score = Score.of(_mean(generator.normal(0, 1, 80)))
+        covered += score.low <= 0 <= score.high
+    assert 0.90 <= covered / 300 <= 0.99
+
+
+def test_resamples_are_paired_by_item_and_independent_between_seeds():
+    result = _mean(np.random.default_rng(2).normal(0, 1, 100))
+    shifted = _mean(result.items[:, 0] + 1.0)
+    np.testing.assert_allclose(statistics.resampled(shifted) - statistics.resampled(result), 1.0)
+    correlation = np.corrcoef(statistics.resampled(result), statistics.resampled(result, seed=1))[0, 1]
+    assert abs(correlation) < 0.15
+
+
+def test_mean_ability_is_the_mean_of_groups_not_of_tasks():
+    results = {"a": _mean([0, 0]), "b": _mean([100, 100]), "c": _mean([50, 50])}
+    assert mean_ability(results, {"g": ["a", "b"], "h": ["c"]}).value == 50
+    assert mean_ability(results, {"g": ["a", "b", "c"], "h": ["b"]}).value == 75
+
+
+def test_the_error_of_the_mean_ability_is_that_of_independent_tasks():
+    generator = np.random.default_rng(3)
+    results = {name: _mean(generator.normal(0, 1, 100)) for name in "abc"}
+    expected = np.sqrt(sum(statistics.standard_error(r) ** 2 for r in results.values())) / 3
+    assert mean_ability(results, {n: [n] for n in results}).standard_error == pytest.approx(expected, rel=0.12)
+
+
+@pytest.mark.parametrize(
+    ("aggregation", "items", "ids"),
+    [
+        ("mean", [[float("nan")]], ("a",)),
+        ("mean", [[1.0, 2.0]], ("a",)),
+        ("bleu", [[1.0]], ("a",)),
+        ("mean", [[1.0]], ("a", "b")),
+        ("mean", np.zeros((0, 1)), ()),
+        ("median", [[1.0]], ("a",)),
+    ],
+)
+def test_broken_results_do_not_exist(aggregation, items, ids):
+    with pytest.raises(ValueError):
+        Result(aggregation, np.array(items), ids)

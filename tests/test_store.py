@@ -1,0 +1,182 @@
+"""Points are whole or not there, survive anything, and never change."""
+
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hma.core.partition import Partition
+from hma.core.recipe import Recipe
+from hma.core.statistics import Result
+from hma.core.study import Axis, Study
+from hma.errors import StoreError
+from hma.store import VERSION, Measurement, Store
+
+ABILITIES = (Axis("choice", "Choice", "%", "choice"), Axis("translate", "Translate", "BLEU", "translate"))
+STUDY = Study("t", "a", "b", "p", "s.json", "s", "validation", "quick", 5, 6, Axis("reward", "Reward", "points"), ABILITIES)
+
+
+def measurement(alpha=0.2, seed=0, num_items=5):
+    draw = np.random.default_rng(seed)
+    ids = tuple(f"item-{i}" for i in range(num_items))
+    texts = tuple(f"answer {i} é <b>" for i in range(num_items))
+    bleu = np.concatenate([draw.integers(1, 4, (num_items, 4)), np.full((num_items, 4), 5), np.full((num_items, 2), 6)], axis=1)
+    results = {
+        "reward": Result("mean", draw.normal(size=(num_items, 1)), ids, texts),
+        "choice": Result("mean", 100.0 * draw.integers(0, 2, (num_items, 1)), ids),
+        "translate": Result("bleu", bleu, ids, texts),
+    }
+    return Measurement(Recipe(Partition.equal(6), (alpha,) * 3), results, "sweep", "CPU", 1.5, {"merge": 0.1})
+
+
+def test_a_point_comes_back_with_every_item(tmp_path):
+    store, taken = Store(tmp_path / "points.sqlite"), measurement()
+    point = store.add(STUDY, taken)
+    again = Store(tmp_path / "points.sqlite")
+    assert again.point(point.key) == point
+    assert again.points(STUDY) == [point]
+    assert again.studies() == [STUDY]
+    for name, result in again.results(point.key).items():
+        np.testing.assert_array_equal(result.items, taken.results[name].items)
+        assert (result.ids, result.outputs, result.aggregation) == (
+            taken.results[name].ids,
+            taken.results[name].outputs,
+            taken.results[name].aggregation,
+        )
+
+
+def test_a_point_is_never_changed_by_a_second_measurement(tmp_path):
+    store = Store(tmp_path / "points.sqlite")
+    first = store.add(STUDY, measurement(seed=0))
+    assert store.add(STUDY, measurement(seed=1)) == first
+    assert store.revision(STUDY) == 1
+
+
+def test_studies_do_not_mix(tmp_path):
+    store = Store(tmp_path / "points.sqlite")
+    other = replace(STUDY, suite="another")
+    store.add(STUDY, measurement())
+    store.add(other, measurement(seed=1))
+    assert len(store.points(STUDY)) == len(store.points(other)) == 1
+    assert store.points(STUDY)[0].key != store.points(other)[0].key
+
+
+def test_another_stores_points_are_taken_in_once(tmp_path):
+    shipped, mine = Store(tmp_path / "shipped.sqlite"), Store(tmp_path / "mine.sqlite")
+    shipped.add(STUDY, measurement(0.1))
+    shipped.add(STUDY, measurement(0.2))
+    shipped.compact()
+    mine.add(STUDY, measurement(0.2, seed=9))
+    kept = mine.points(STUDY)[0]
+    (tmp_path / "shipped.sqlite").chmod(0o444)
+    assert mine.take_in(tmp_path / "shipped.sqlite") == 1
+    assert mine.take_in(tmp_path / "shipped.sqlite") == 0
+    assert kept in mine.points(STUDY)
+    assert len(mine.points(STUDY)) == 2
+    assert len(mine.results(mine.points(STUDY)[1].key)) == 3
+
+
+def test_a_store_from_a_newer_version_is_refused_and_untouched(tmp_path):
+    path = tmp_path / "points.sqlite"
+    Store(path).add(STUDY, measurement())
+    Store(path).compact()
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"PRAGMA user_version = {VERSION + 1}")
+    before = path.read_bytes()
+    with pytest.raises(StoreError, match="newer version"):
+        Store(path)
+    with pytest.raises(StoreError, match="newer version"):
+        Store(tmp_path / "mine.sqlite").take_in(path)
+    assert path.read_bytes() == before
+
+
+def test_files_that_are_no_store_are_refused(tmp_path):
+    text = tmp_path / "notes.txt"
+    text.write_text("these are notes, not points, " * 100)
+    with pytest.raises(StoreError, match="not a store"):
+        Store(text)
+    foreign = tmp_path / "foreign.sqlite"
+    with sqlite3.connect(foreign) as connection:
+        connection.execute("CREATE TABLE photos (name TEXT)")
+    with pytest.raises(StoreError, match="another program"):
+        Store(foreign)
+    with pytest.raises(StoreError, match="cannot be"):
+        Store(text / "below" / "points.sqlite")
+
+
+def test_a_full_disk_loses_nothing_and_says_so(tmp_path, monkeypatch):
+    """The limit is sqlite's own: with no page left it raises the very error of a full disk."""
+    store = Store(tmp_path / "points.sqlite")
+    kept = store.add(STUDY, measurement(0.1))
+    real = sqlite3.connect
+
+    def nearly_full(*arguments, **keywords):
+        connection = real(*arguments, **keywords)
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", nearly_full)
+    with pytest.raises(StoreError, match="full"):
+        store.add(STUDY, measurement(0.5, num_items=5000))
+    monkeypatch.undo()
+    assert Store(tmp_path / "points.sqlite").points(STUDY) == [kept]
+
+
+_WRITER = """
+import sys
+from tests.test_store import STUDY, measurement
+from hma.store import Store
+store = Store(sys.argv[1])
+for i in range(100000):
+    store.add(STUDY, measurement(i / 100000, seed=i, num_items=200))
+    print(i, flush=True)
+"""
+
+
+@pytest.mark.parametrize("attempt", range(3))
+def test_kill_at_any_moment_leaves_only_whole_points(tmp_path, attempt):
+    path = tmp_path / "points.sqlite"
+    writer = subprocess.Popen(
+        [sys.executable, "-c", _WRITER, str(path)], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1]
+    )
+    for _ in range(3):
+        reported = int(writer.stdout.readline())
+    time.sleep(0.03 * attempt + 0.005)
+    os.kill(writer.pid, signal.SIGKILL)
+    reported = max([reported, *map(int, writer.stdout.read().split())])
+    writer.wait()
+    points = Store(path).points(STUDY)
+    assert len(points) >= reported + 1  # nothing that was reported is lost
+    assert all(set(Store(path).results(p.key)) == {"reward", "choice", "translate"} for p in points)
+
+
+def test_two_processes_write_into_one_store(tmp_path):
+    path = tmp_path / "points.sqlite"
+    code = _WRITER.replace("100000", "40").replace("i / 40", "(i + int(sys.argv[2])) / 100")
+    writers = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, str(path), str(40 * n)], stdout=subprocess.DEVNULL, cwd=Path(__file__).parents[1]
+        )
+        for n in range(2)
+    ]
+    assert [writer.wait(timeout=60) for writer in writers] == [0, 0]
+    assert len(Store(path).points(STUDY)) == 80
+
+
+def test_every_old_version_still_opens(tmp_path):
+    """``tests/stores/version-N.sqlite`` is a file that version N wrote."""
+    folder = Path(__file__).parent / "stores"
+    for version in range(1, VERSION + 1):
+        copy = shutil.copy(folder / f"version-{version}.sqlite", tmp_path)
+        points = Store(copy).points(STUDY)
+        assert [p.recipe.alphas for p in points] == [(0.2, 0.2, 0.2)]
+        assert points[0].scores["reward"].value == pytest.approx(measurement().results["reward"].items.mean())
