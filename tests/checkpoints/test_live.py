@@ -1,0 +1,99 @@
+"""The laws of merging: exact ends, plain averaging, one block at a time, equal weights untouched."""
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from hma.checkpoints.live import LiveModel
+from hma.checkpoints.pair import open_pair
+from hma.core.partition import Partition
+from hma.core.recipe import Recipe
+from hma.errors import CheckpointError
+from tests import tiny
+
+KINDS = [("float32", False), ("float32", True), ("bfloat16", False), ("float16", False)]
+
+
+@pytest.fixture(scope="module", params=KINDS, ids=lambda kind: f"{kind[0]}{'-tied' if kind[1] else ''}")
+def opened(request, tmp_path_factory):
+    dtype, tied = request.param
+    folders = tiny.write_pair(tmp_path_factory.mktemp("pair"), dtype=dtype, tied=tied)
+    weights = [load_file(folder / "model.safetensors") for folder in folders]
+    return LiveModel(open_pair(*folders)), *weights
+
+
+def recipe(*alphas):
+    return Recipe(Partition.equal(3, len(alphas)), alphas)
+
+
+def live_weights(live):
+    return {name: weight.detach().clone() for name, weight in live.model.named_parameters()}
+
+
+def test_both_ends_are_exact(opened):
+    live, reference, policy = opened
+    live.write(recipe(0.4, 0.1, 0.7))
+    for alpha, end in ((0.0, policy), (1.0, reference), (0.0, policy)):
+        live.write(recipe(alpha, alpha, alpha))
+        for name, weight in live_weights(live).items():
+            assert weight.dtype == end[name].dtype
+            assert torch.equal(weight, end[name]), name
+
+
+def test_equal_alphas_are_plain_averaging_with_one_rounding(opened):
+    live, reference, policy = opened
+    live.write(recipe(0.3, 0.3, 0.3))
+    for name, weight in live_weights(live).items():
+        exact = 0.3 * reference[name].double() + 0.7 * policy[name].double()
+        scale = torch.maximum(reference[name].abs(), policy[name].abs()).double()
+        eps = torch.finfo(weight.dtype).eps
+        assert ((weight.double() - exact).abs() <= eps * scale).all(), name
+
+
+def test_changing_one_alpha_changes_one_block(opened):
+    live, *_ = opened
+    partition = Partition.equal(3)
+    live.write(recipe(0.5, 0.5, 0.5))
+    before = live_weights(live)
+    for block in range(3):
+        alphas = [0.5] * 3
+        alphas[block] = 0.9
+        live.write(recipe(*alphas))
+        changed = {partition.block_of(n) for n, w in live_weights(live).items() if not torch.equal(w, before[n])}
+        assert changed == {block}
+
+
+def test_equal_weights_stay_equal(opened):
+    live, reference, policy = opened
+    same = [name for name in reference if torch.equal(reference[name], policy[name])]
+    assert any("o_proj" in name for name in same)
+    live.write(recipe(0.123, 0.456, 0.789))
+    for name in same:
+        assert torch.equal(live_weights(live)[name], reference[name]), name
+
+
+def test_the_way_to_a_merge_does_not_matter(opened):
+    live, *_ = opened
+    live.write(recipe(0.2, 0.5, 0.8))
+    direct = live_weights(live)
+    live.write(recipe(0.9, 0.5, 0.1))
+    live.write(recipe(0.2, 0.5, 0.8))
+    assert all(torch.equal(weight, direct[name]) for name, weight in live_weights(live).items())
+
+
+def test_a_merged_model_computes_with_the_merged_weights(opened):
+    live, *_ = opened
+    ids = torch.tensor([[1, 5, 9, 12]])
+    live.write(recipe(0, 0, 0))
+    policy = live.model(ids).logits.clone()
+    live.write(recipe(0.5, 0, 0))
+    assert not torch.equal(live.model(ids).logits, policy)
+
+
+def test_nan_is_refused_with_the_tensors_name(tmp_path):
+    reference, policy = tiny.write_pair(tmp_path)
+    weights = load_file(policy / "model.safetensors")
+    weights["model.norm.weight"][0] = float("nan")
+    save_file(weights, policy / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(CheckpointError, match=r"model\.norm\.weight .* NaN"):
+        LiveModel(open_pair(reference, policy))

@@ -1,0 +1,74 @@
+"""Our numbers are lm-eval's own, item by item; its harness runs beside ours on the same live model."""
+
+import logging
+
+import lm_eval
+import numpy as np
+import pytest
+from lm_eval.models.huggingface import HFLM
+
+from hma.checkpoints.live import LiveModel
+from hma.checkpoints.pair import open_pair
+from hma.core import statistics
+from hma.core.partition import Partition
+from hma.core.recipe import Recipe
+from hma.evaluate.abilities import AbilityTask, _task
+from hma.evaluate.suite import load_suite
+
+
+@pytest.fixture(scope="module")
+def live(tiny_pair):
+    live = LiveModel(open_pair(*tiny_pair))
+    live.write(Recipe(Partition.equal(3), (0.7, 0.2, 0.4)))
+    return live
+
+
+@pytest.fixture(scope="module")
+def peer(live, tiny_suite):
+    """lm-eval's own results on the same model: metrics and samples by task."""
+    suite = load_suite(tiny_suite, "test", "full")
+    tasks = {a.axis.name: _task(a, "test") for a in suite.abilities}
+    logging.getLogger("lm_eval").setLevel(logging.ERROR)
+    harness = HFLM(pretrained=live.model, tokenizer=live.tokenizer, batch_size=4)
+    return lm_eval.evaluate(harness, tasks, limit=suite.num_items, bootstrap_iters=0)
+
+
+@pytest.mark.parametrize(("name", "metric"), [("choice", "acc"), ("words", "f1"), ("translate", "bleu")])
+def test_values_and_items_equal_lm_evals(live, peer, tiny_suite, name, metric):
+    suite = load_suite(tiny_suite, "test", "full")
+    ability = next(a for a in suite.abilities if a.axis.name == name)
+    task = AbilityTask(ability, "test", suite.num_items, live.tokenizer, live.model.device)
+    result = task.result(live.model)
+    theirs = peer["results"][name][f"{metric},none"]
+    assert statistics.value(result) == pytest.approx(theirs * (1 if metric == "bleu" else 100), abs=1e-9)
+    samples = sorted(peer["samples"][name], key=lambda s: s["doc_id"])
+    assert result.ids == tuple(s["doc"]["id"] for s in samples)
+    if metric == "bleu":
+        assert list(result.outputs) == [s["resps"][0][0] for s in samples]
+    else:
+        np.testing.assert_allclose(result.items[:, 0], [100 * s[metric] for s in samples])
+
+
+def test_likelihoods_equal_lm_evals(live, peer, tiny_suite):
+    suite = load_suite(tiny_suite, "test", "full")
+    ability = next(a for a in suite.abilities if a.axis.name == "choice")
+    task = AbilityTask(ability, "test", suite.num_items, live.tokenizer, live.model.device)
+    ours = np.array(task._plan.scores(live.model))[:, 0].reshape(suite.num_items, 4)
+    samples = sorted(peer["samples"]["choice"], key=lambda s: s["doc_id"])
+    theirs = np.array([[float(r[0][0]) for r in s["resps"]] for s in samples])
+    np.testing.assert_allclose(ours, theirs, atol=1e-4)
+
+
+def test_a_second_run_and_a_second_plan_give_the_same_items(live, tiny_suite):
+    suite = load_suite(tiny_suite)
+    for ability in suite.abilities:
+        tasks = [AbilityTask(ability, suite.split, suite.num_items, live.tokenizer, live.model.device) for _ in range(2)]
+        runs = [tasks[0].result(live.model), tasks[0].result(live.model), tasks[1].result(live.model)]
+        for run in runs[1:]:
+            np.testing.assert_array_equal(run.items, runs[0].items)
+
+
+def test_quick_is_a_prefix_of_full(tiny_suite):
+    quick, full = load_suite(tiny_suite, size="quick"), load_suite(tiny_suite, size="full")
+    assert quick.reward.prompts == full.reward.prompts[: quick.num_items]
+    assert quick.fingerprint != full.fingerprint

@@ -1,0 +1,115 @@
+"""A broken suite is a clear error before any forward pass."""
+
+import json
+import shutil
+import sys
+
+import pytest
+import torch
+
+from hma.errors import SuiteError
+from hma.evaluate.suite import load_suite
+from tests import tiny
+
+
+@pytest.fixture
+def folder(tiny_suite, tmp_path):
+    return shutil.copytree(tiny_suite.parent, tmp_path / "suite")
+
+
+def changed(folder, **changes):
+    data = json.loads((folder / "suite.json").read_text())
+    data.update(changes)
+    (folder / "suite.json").write_text(json.dumps(data))
+    return folder / "suite.json"
+
+
+def test_loading_a_suite_needs_no_torch(tiny_suite):
+    import subprocess
+
+    code = (
+        f"import sys; from hma.evaluate.suite import load_suite; load_suite({str(tiny_suite)!r}); "
+        "print([m for m in ('torch', 'transformers', 'lm_eval') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_fingerprint_follows_the_contents_not_the_place(tiny_suite, folder):
+    assert load_suite(folder).fingerprint == load_suite(tiny_suite).fingerprint
+    lines = (folder / "items_validation.jsonl").read_text().replace("red", "green", 1)
+    (folder / "items_validation.jsonl").write_text(lines)
+    assert load_suite(folder).fingerprint != load_suite(tiny_suite).fingerprint
+    assert load_suite(folder, split="test").fingerprint == load_suite(tiny_suite, split="test").fingerprint
+
+
+def test_missing_and_broken_files(folder, tmp_path):
+    with pytest.raises(SuiteError, match="no suite at"):
+        load_suite(tmp_path / "nowhere.json")
+    (folder / "suite.json").write_text("{")
+    with pytest.raises(SuiteError, match="cannot be read as JSON"):
+        load_suite(folder)
+
+
+def test_unknown_split_size_and_fields(folder):
+    with pytest.raises(SuiteError, match="Split 'train' is unknown"):
+        load_suite(folder, split="train")
+    with pytest.raises(SuiteError, match="It offers: quick, full"):
+        load_suite(folder, size="huge")
+    with pytest.raises(SuiteError, match="abilities"):
+        data = json.loads((folder / "suite.json").read_text())
+        del data["abilities"]
+        (folder / "suite.json").write_text(json.dumps(data))
+        load_suite(folder)
+
+
+def test_too_few_prompts_and_a_broken_line(folder):
+    with pytest.raises(SuiteError, match="asks for 50 validation prompts and the file holds 12"):
+        load_suite(changed(folder, sizes={"quick": 50}))
+    prompts = folder / "prompts_validation.jsonl"
+    prompts.write_text(prompts.read_text() + '{"id": "x"}\n')
+    with pytest.raises(SuiteError, match="line 13"):
+        load_suite(changed(folder, sizes={"quick": 8}))
+
+
+def test_a_task_that_does_not_exist(folder):
+    (folder / "words.yaml").unlink()
+    with pytest.raises(SuiteError, match=r"words\.yaml, which does not exist"):
+        load_suite(folder)
+
+
+def test_a_reward_program_that_does_not_exist(folder):
+    data = json.loads((folder / "suite.json").read_text())
+    data["reward"]["function"] = "no.such:reward"
+    with pytest.raises(SuiteError, match="module:function"):
+        load_suite(changed(folder, reward=data["reward"]))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("metric: f1", "metric: f2", "has no metric 'f1'"),
+        ("task: words", "task: [words", "cannot be read as YAML"),
+        ("output_type: generate_until", "output_type: loglikelihood_rolling", "Supported are multiple_choice"),
+        ("do_sample: false", "do_sample: true", "samples its answers"),
+        ("validation_split: validation\n", "", "names no validation_split"),
+        ("higher_is_better: true", "higher_is_better: false", "larger is better"),
+    ],
+)
+def test_a_task_that_cannot_be_used(folder, old, new, said):
+    from hma.evaluate.abilities import AbilityTask
+
+    task = folder / "words.yaml"
+    assert old in task.read_text()
+    task.write_text(task.read_text().replace(old, new))
+    with pytest.raises(SuiteError, match=said):
+        ability = next(a for a in load_suite(folder).abilities if a.axis.name == "words")
+        AbilityTask(ability, "validation", 8, tiny.tokenizer(), torch.device("cpu"))
+
+
+def test_a_task_with_too_few_items(folder):
+    from hma.evaluate.abilities import AbilityTask
+
+    ability = load_suite(folder).abilities[0]
+    with pytest.raises(SuiteError, match="asks for 13 items of choice"):
+        AbilityTask(ability, "validation", 13, tiny.tokenizer(), torch.device("cpu"))

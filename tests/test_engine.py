@@ -1,0 +1,206 @@
+"""The engine with a real worker process: points, progress, cancel, death, and the same point twice."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hma.core.recipe import Recipe
+from hma.engine import SWEEP, Engine
+from hma.store import Store
+from hma.study import open_study
+from tests import tiny
+
+ROOT = Path(__file__).parents[1]
+
+
+def until(condition, seconds=60):
+    """Wait for a condition, but not for ever."""
+    deadline = time.time() + seconds
+    while not condition():
+        assert time.time() < deadline, "waited too long"
+        time.sleep(0.005)
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory):
+    with Engine(Store(tmp_path_factory.mktemp("store") / "points.sqlite")) as engine:
+        yield engine
+
+
+def recipe(study, *alphas):
+    return Recipe(study.partition(), alphas)
+
+
+def measured(engine, study, *alphas):
+    job = engine.wait(engine.submit(study, recipe(study, *alphas)).id, timeout=120)
+    assert job.state == "finished", job.message
+    return job
+
+
+def test_a_recipe_becomes_a_stored_point(engine, tiny_study):
+    job = measured(engine, tiny_study, 0.2, 0.3, 0.4)
+    point = engine.store.point(job.key)
+    assert set(point.scores) == {"reward", "choice", "words", "translate"}
+    assert all(score.num_items == 8 for score in point.scores.values())
+    assert engine.worker().status == "ready"
+    assert engine.worker().device
+    assert point.device == engine.worker().device
+    stages = sum(seconds for name, seconds in point.timings.items() if name != "model")
+    assert stages == pytest.approx(point.elapsed_seconds, rel=0.2)
+    assert 0 < point.timings["model"] < point.elapsed_seconds
+
+
+def test_the_same_point_is_evaluated_once(engine, tiny_study):
+    first = measured(engine, tiny_study, 0.6, 0.6, 0.6)
+    worker = engine._worker.pid
+    again = engine.submit(tiny_study, recipe(tiny_study, 0.6, 0.6, 0.6))
+    assert again.state == "finished"  # at once: nothing was queued
+    assert again.key == first.key
+    assert engine._worker.pid == worker
+
+
+def test_one_already_asked_for_is_not_asked_twice(engine, tiny_study):
+    jobs = [engine.submit(tiny_study, recipe(tiny_study, 0.15, 0.1, 0.1)) for _ in range(2)]
+    assert jobs[0].id == jobs[1].id
+    engine.wait(jobs[0].id, timeout=60)
+
+
+def test_fresh_stores_and_workers_give_identical_items(engine, tiny_study, tmp_path):
+    job = measured(engine, tiny_study, 0.5, 0.1, 0.9)
+    with Engine(Store(tmp_path / "other.sqlite")) as other:
+        measured(other, tiny_study, 0.3, 0.3, 0.3)  # another way to the same merge
+        measured(other, tiny_study, 0.5, 0.1, 0.9)
+        for name, result in other.store.results(job.key).items():
+            np.testing.assert_array_equal(result.items, engine.store.results(job.key)[name].items)
+            assert result.outputs == engine.store.results(job.key)[name].outputs
+
+
+def test_interactive_requests_go_ahead_of_a_sweep(engine, tiny_study):
+    sweep = [engine.submit(tiny_study, recipe(tiny_study, 0.01 * i, 0, 0), "sweep", SWEEP) for i in range(1, 9)]
+    mine = engine.submit(tiny_study, recipe(tiny_study, 0.99, 0, 0))
+    over = engine.wait(mine.id, timeout=60)
+    assert over.state == "finished"
+    assert not engine.job(sweep[-1].id).is_over
+    for job in sweep:
+        assert engine.wait(job.id, timeout=60).state == "finished"
+
+
+def test_a_queued_job_is_cancelled_before_it_begins(engine, tiny_study):
+    jobs = [engine.submit(tiny_study, recipe(tiny_study, 0.02 * i, 0.5, 0), "sweep", SWEEP) for i in range(1, 7)]
+    engine.cancel(jobs[-1].id)
+    for job in jobs:
+        engine.wait(job.id, timeout=60)
+    last = engine.job(jobs[-1].id)
+    assert (last.state, last.message) == ("cancelled", "Cancelled before it began.")
+    assert engine.store.point(last.key) is None
+
+
+def test_the_worker_notices_a_changed_suite(engine, tiny_pair, tmp_path):
+    suite = tiny.write_suite(tmp_path / "suite", size=7)
+    study = open_study(*tiny_pair, suite)
+    suite.write_text(suite.read_text().replace('"seed": 3', '"seed": 4'))
+    job = engine.wait(engine.submit(study, recipe(study, 0.2, 0.2, 0.2)).id, timeout=60)
+    assert job.state == "failed"
+    assert "changed on disk" in job.message
+
+
+def test_a_worker_that_is_killed_is_replaced_and_the_engine_says_so(engine, tiny_study):
+    before = engine._worker.pid
+    jobs = [engine.submit(tiny_study, recipe(tiny_study, 0.03 * i, 0.7, 0), "sweep", SWEEP) for i in range(1, 4)]
+    until(lambda: engine.job(jobs[0].id).state != "queued")
+    os.kill(before, signal.SIGKILL)
+    states = [engine.wait(job.id, timeout=60) for job in jobs]
+    died = [job for job in states if job.state == "failed"]
+    assert len(died) <= 1  # at most the point in flight is lost
+    assert all("killed by signal 9" in job.message and "finished point is safe" in job.message for job in died)
+    measured(engine, tiny_study, 0.77, 0.7, 0.7)
+    assert engine._worker.pid != before
+    assert engine.worker().status == "ready"
+
+
+FAKE = """
+import pickle, sys, time
+sys.path.insert(0, {root!r})
+read, write = sys.stdin.buffer, sys.stdout.buffer
+def send(*message):
+    pickle.dump(message, write); write.flush()
+pickle.load(read)
+{opening}
+while True:
+    kind, *rest = pickle.load(read)
+    if kind == "measure":
+        {measuring}
+"""
+
+
+def fake(tmp_path, opening='send("ready", "Fake")', measuring="time.sleep(60)"):
+    script = tmp_path / "fake.py"
+    script.write_text(FAKE.format(root=str(ROOT), opening=opening, measuring=measuring))
+    return (sys.executable, str(script))
+
+
+def test_a_measurement_that_does_not_stop_is_ended(tmp_path, tiny_study, monkeypatch):
+    monkeypatch.setattr("hma.engine._GRACE", 0.3)
+    with Engine(Store(tmp_path / "p.sqlite"), fake(tmp_path)) as engine:
+        job = engine.submit(tiny_study, recipe(tiny_study, 0.1, 0.1, 0.1))
+        until(lambda: engine.worker().status == "busy")
+        engine.cancel(job.id)
+        assert engine.wait(job.id, timeout=10).state == "cancelled"
+        assert engine.worker().status == "none"
+
+
+def test_a_pair_that_does_not_load_fails_with_its_message(tmp_path, tiny_study):
+    command = fake(tmp_path, opening='send("failed", None, "failed", "model.norm.weight holds NaN"); sys.exit(1)')
+    with Engine(Store(tmp_path / "p.sqlite"), command) as engine:
+        job = engine.wait(engine.submit(tiny_study, recipe(tiny_study, 0.1, 0.1, 0.1)).id, timeout=10)
+        assert (job.state, job.message) == ("failed", "model.norm.weight holds NaN")
+        assert engine.worker().status == "died"
+
+
+def test_a_worker_that_dies_while_starting_says_its_last_words(tmp_path, tiny_study):
+    command = fake(tmp_path, opening='sys.stderr.write("no such device\\n"); sys.exit(3)')
+    with Engine(Store(tmp_path / "p.sqlite"), command) as engine:
+        job = engine.wait(engine.submit(tiny_study, recipe(tiny_study, 0.1, 0.1, 0.1)).id, timeout=10)
+        assert job.state == "failed"
+        assert "exit code 3" in job.message
+        assert "no such device" in job.message
+
+
+def test_closing_the_engine_leaves_no_process(tmp_path, tiny_study):
+    engine = Engine(Store(tmp_path / "p.sqlite"), fake(tmp_path))
+    job = engine.submit(tiny_study, recipe(tiny_study, 0.1, 0.1, 0.1))
+    until(lambda: engine.worker().status == "busy")
+    pid = engine._worker.pid
+    engine.close()
+    assert engine.job(job.id).state == "cancelled"
+    assert not _exists(pid)
+
+
+def test_a_worker_ends_when_its_engine_is_killed(tmp_path, tiny_pair, tiny_suite):
+    """kill -9 on the app leaves no worker behind."""
+    code = (
+        "import sys, time; from hma.engine import Engine; from hma.store import Store; from hma.study import open_study\n"
+        f"study = open_study({str(tiny_pair[0])!r}, {str(tiny_pair[1])!r}, {str(tiny_suite)!r})\n"
+        f"engine = Engine(Store({str(tmp_path / 'p.sqlite')!r})); engine.warm(study)\n"
+        "while engine.worker().status != 'ready': time.sleep(0.05)\n"
+        "print(engine._worker.pid, flush=True); time.sleep(100)"
+    )
+    app = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    worker = int(app.stdout.readline())
+    app.kill()
+    app.wait()
+    until(lambda: not _exists(worker), seconds=10)
+
+
+def _exists(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

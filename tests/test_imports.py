@@ -1,0 +1,74 @@
+"""Imports run one way, and the app's process stays light."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+ALLOWED = {
+    "errors": set(),
+    "core": {"errors"},
+    "store": {"core", "errors"},
+    "checkpoints": {"core", "errors"},
+    "evaluate": {"core", "errors"},
+    "lab": {"core", "errors", "checkpoints", "evaluate"},
+    "study": {"core", "errors", "checkpoints", "evaluate", "store"},
+    "workbench": {"core", "errors", "checkpoints", "evaluate", "store"},
+    "worker": {"errors", "workbench"},
+    "process": {"errors"},
+    "engine": {"core", "errors", "process", "store"},
+    "ui": {"core", "errors", "engine", "evaluate", "store", "study", "process", "report"},
+    "report": {"core", "errors"},
+    "launch": {"errors"},
+    "bench": {"core", "errors", "engine", "store", "study", "ui"},
+    "__main__": {"core", "errors", "engine", "store", "study", "lab", "bench", "report", "launch"},
+    "__init__": set(),
+}
+"""What each part of ``hma`` may import from ``hma``; itself always."""
+
+HEAVY = {"torch", "transformers", "lm_eval", "llm_blender", "datasets", "accelerate"}
+LIGHT = {"core", "errors", "store", "study", "process", "engine", "ui", "report", "launch", "bench", "__main__", "__init__"}
+
+
+def part(path: Path) -> str:
+    return path.relative_to(ROOT / "hma").parts[0].removesuffix(".py")
+
+
+def imports(path: Path, *, top_only: bool = False) -> set[str]:
+    tree = ast.parse(path.read_text())
+    nodes = tree.body if top_only else list(ast.walk(tree))
+    names = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+SOURCES = sorted((ROOT / "hma").rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_run_one_way(path):
+    used = {name.split(".")[1] for name in imports(path) if name.startswith("hma.")}
+    used = {name for name in used if (ROOT / "hma" / name).exists() or (ROOT / "hma" / f"{name}.py").exists()}
+    assert used - {part(path)} <= ALLOWED[part(path)]
+
+
+@pytest.mark.parametrize("path", [p for p in SOURCES if part(p) in LIGHT], ids=lambda p: str(p.relative_to(ROOT)))
+def test_the_apps_process_imports_nothing_heavy(path):
+    assert not {name.split(".")[0] for name in imports(path)} & HEAVY
+
+
+@pytest.mark.parametrize("path", [p for p in SOURCES if part(p) != "ui"], ids=lambda p: str(p.relative_to(ROOT)))
+def test_only_ui_imports_streamlit(path):
+    assert "streamlit" not in {name.split(".")[0] for name in imports(path, top_only=True)}
+
+
+@pytest.mark.parametrize("path", [p for p in SOURCES if part(p) == "core"], ids=lambda p: str(p.relative_to(ROOT)))
+def test_core_is_values_and_maths(path):
+    outside = {name.split(".")[0] for name in imports(path)} & {"sqlite3", "os", "pathlib", "time", "datetime", "subprocess"}
+    assert not outside
