@@ -112,8 +112,11 @@ class Engine:
             return list(self._jobs.values())
 
     def worker(self) -> WorkerState:
-        """The worker as it stands now."""
+        """The worker as it stands now; one that died while it was idle is found out here."""
         with self._changed:
+            if self._state.status == "ready" and self._worker is not None and not self._worker.is_alive:
+                self._state = WorkerState("died", message=self._worker.obituary())
+                self._worker = None
             return self._state
 
     def wait(self, job_id: int, timeout: float | None = None) -> Job:
@@ -208,11 +211,17 @@ class Engine:
         return self._jobs[job_id]
 
     def _prepare(self, study: Study) -> None:
+        """Have the worker build the study's evaluator before anybody waits for it."""
         try:
-            self._worker_for(study).send("prepare", study)
+            worker = self._worker_for(study)
+            self._set_worker(status="starting")
+            worker.send("prepare", study)
+            while worker.receive()[0] != "prepared":
+                pass
             self._set_worker(status="ready")
         except HmaError as error:
-            self._set_worker(status="died", message=str(error))
+            self._worker = None
+            self._set_worker(status="died", device="", message=str(error))
 
     def _do(self, job: Job) -> None:
         try:

@@ -60,7 +60,7 @@ class WorkerProcess:
         try:
             return pickle.load(self._process.stdout)  # noqa: S301 (our own child process)
         except (EOFError, OSError, ValueError, pickle.UnpicklingError):
-            raise WorkerDied(self._obituary()) from None
+            raise WorkerDied(self.obituary()) from None
 
     def end(self) -> None:
         """Kill the process; nothing it held is needed."""
@@ -68,7 +68,8 @@ class WorkerProcess:
             self._process.kill()
         self._process.wait()
 
-    def _obituary(self) -> str:
+    def obituary(self) -> str:
+        """How the process ended, in words, once it has."""
         try:
             code = self._process.wait(timeout=5)
         except subprocess.TimeoutExpired:

@@ -2,7 +2,7 @@
 
 Messages are pickled tuples, each way one stream. In: ``("open", reference, policy)`` once, then
 ``("prepare", study)``, ``("measure", job, study, recipe)`` and ``("cancel", job)``. Out: ``("ready", device)``,
-``("progress", job, stage, share)``, ``("measured", job, measurement)``, ``("failed", job, kind, message)``.
+``("progress", job, stage, share)``, ``("measured", job, measurement)``, ``("failed", job, kind, message)``, ``("prepared",)``.
 When the engine's end closes, the worker ends: no process is left behind.
 """
 
@@ -72,16 +72,17 @@ def serve(line: _Line) -> None:
     while True:
         kind, *request = line.receive()
         if kind == "prepare":
-            _prepare(workbench, *request)
+            _prepare(line, workbench, *request)
         elif kind == "measure":
             _measure(line, workbench, *request)
 
 
-def _prepare(workbench: Any, study: Any) -> None:
+def _prepare(line: _Line, workbench: Any, study: Any) -> None:
     try:
         workbench.prepare(study)
     except Exception:
         traceback.print_exc()  # The measurement that needs it will report it.
+    line.send("prepared")
 
 
 def _measure(line: _Line, workbench: Any, job: int, study: Any, recipe: Any) -> None:

@@ -124,6 +124,25 @@ def test_a_worker_that_is_killed_is_replaced_and_the_engine_says_so(engine, tiny
     assert engine.worker().status == "ready"
 
 
+def test_a_worker_that_dies_while_idle_is_found_out(engine, tiny_study):
+    measured(engine, tiny_study, 0.81, 0.7, 0.7)
+    until(lambda: engine.worker().status == "ready")
+    os.kill(engine._worker.pid, signal.SIGKILL)
+    until(lambda: engine.worker().status == "died")
+    assert "killed by signal 9" in engine.worker().message
+    measured(engine, tiny_study, 0.82, 0.7, 0.7)
+    assert engine.worker().status == "ready"
+
+
+def test_a_warm_worker_has_built_its_requests(tmp_path, tiny_study):
+    with Engine(Store(tmp_path / "p.sqlite")) as engine:
+        engine.warm(tiny_study)
+        until(lambda: engine.worker().status == "ready")
+        started = time.perf_counter()
+        measured(engine, tiny_study, 0.1, 0.2, 0.3)
+        assert time.perf_counter() - started < 3
+
+
 FAKE = """
 import pickle, sys, time
 sys.path.insert(0, {root!r})

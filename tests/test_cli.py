@@ -1,0 +1,158 @@
+"""The command line as people and programs use it: a process, its output, its exit code."""
+
+import json
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hma.core.statistics import value
+from hma.store import Store
+from tests import tiny
+
+ROOT = Path(__file__).parents[1]
+
+
+def hma(*arguments, **environment):
+    command = [sys.executable, "-m", "hma", *map(str, arguments)]
+    return subprocess.run(
+        command, capture_output=True, text=True, cwd=ROOT, timeout=180, env={**os.environ, "COLUMNS": "200", **environment}
+    )
+
+
+@pytest.fixture(scope="module")
+def options(tiny_pair, tiny_suite):
+    return ["--reference", tiny_pair[0], "--policy", tiny_pair[1], "--suite", tiny_suite]
+
+
+@pytest.fixture(scope="module")
+def swept(options, tmp_path_factory):
+    """A store with the MA sweep in five steps, and what the sweep printed."""
+    store = tmp_path_factory.mktemp("cli") / "points.sqlite"
+    done = hma("sweep", "--steps", 5, "--json", "--store", store, *options)
+    assert done.returncode == 0, done.stderr
+    return store, json.loads(done.stdout)
+
+
+def test_measure_prints_one_json_object_and_nothing_else(swept, options):
+    store, _ = swept
+    done = hma("measure", "--alphas", "0.2,0.3,0.4", "--json", "--store", store, *options)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("\n") == 1
+    printed = json.loads(done.stdout)
+    assert printed["recipe"]["alphas"] == [0.2, 0.3, 0.4]
+    assert set(printed["scores"]) == {"reward", "choice", "words", "translate"}
+    for name, result in Store(store).results(printed["key"]).items():
+        score = printed["scores"][name]
+        assert set(score) == {"value", "standard_error", "num_items"}
+        assert score["value"] == pytest.approx(value(result))
+        assert score["num_items"] == 8
+    assert printed["elapsed_seconds"] > 0
+    again = hma("measure", "--alphas", "0.2,0.3,0.4", "--json", "--store", store, *options)
+    assert again.stdout == done.stdout  # from the store, to the digit and the second
+
+
+def test_a_sweep_is_its_points_and_resumes(swept, options):
+    store, printed = swept
+    assert [p["recipe"]["alphas"][0] for p in printed["points"]] == [0, 0.25, 0.5, 0.75, 1]
+    assert printed["measured"] == 5
+    with sqlite3.connect(store) as connection:
+        connection.execute("DELETE FROM results WHERE point = ?", (printed["points"][2]["key"],))
+        connection.execute("DELETE FROM points WHERE key = ?", (printed["points"][2]["key"],))
+    again = json.loads(hma("sweep", "--steps", 5, "--json", "--store", store, *options).stdout)
+    assert again["measured"] == 1
+    assert [p["scores"] for p in again["points"]] == [p["scores"] for p in printed["points"]]
+
+
+def test_front_prints_points_front_hypervolume_and_corner(swept, options):
+    store, _ = swept
+    done = hma("front", "--json", "--store", store, *options)
+    printed = json.loads(done.stdout)
+    keys = [p["key"] for p in printed["points"]]
+    assert set(printed["front"]) <= set(keys)
+    assert set(printed["corner"]) == {"reward", "ability"}
+    assert printed["hypervolume"] >= 0
+    plane = {p["key"]: (p["scores"]["reward"]["value"], p["ability"]["value"]) for p in printed["points"]}
+    for key in keys:
+        beaten = any(o[0] >= plane[key][0] and o[1] >= plane[key][1] and o != plane[key] for o in plane.values())
+        assert (key in printed["front"]) != beaten
+
+
+def test_tables_are_printed_for_people(swept, options):
+    store, _ = swept
+    done = hma("front", "--store", store, *options)
+    assert done.returncode == 0
+    assert "on the front" in done.stdout
+    assert "Hypervolume" in done.stdout
+    empty = hma("front", "--store", store.parent / "empty.sqlite", *options)
+    assert "No points are measured yet" in empty.stdout
+    assert json.loads(hma("front", "--json", "--store", store.parent / "empty.sqlite", *options).stdout) == {
+        "points": [],
+        "front": [],
+        "hypervolume": None,
+        "corner": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--alphas", "0.2,0.2"], "2 alphas were given (0.2, 0.2)"),
+        (["--alphas", "0.2,0.2,1.2"], "Alpha 3 is 1.2"),
+        (["--alphas=-0.1,0,0"], "Alpha 1 is -0.1"),
+        (["--alphas", "a,b,c"], "is not a list of numbers"),
+        (["--alphas", "0", "--blocks", "9"], "9 blocks were asked for"),
+        (["--alphas", "0", "--reference", "/no/such/folder"], "/no/such/folder does not exist"),
+        (["--alphas", "0", "--suite", "/no/such/suite.json"], "There is no suite at"),
+        (["--alphas", "0", "--split", "train"], "Split 'train' is unknown"),
+        (["--alphas", "0", "--size", "huge"], "Size 'huge' is not in"),
+        (["--alphas", "0", "--store", "/proc/none/points.sqlite"], "cannot be made"),
+        ([], "--alphas"),
+    ],
+)
+def test_a_persons_mistake_exits_2_with_its_message(options, arguments, said):
+    given = [*options, *arguments]  # a later option wins
+    done = hma("measure", "--json", *given)
+    assert done.returncode == 2
+    assert said in " ".join(done.stderr.split())
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+
+
+def test_folders_of_two_shapes_exit_2(options, tmp_path):
+    wide, _ = tiny.write_pair(tmp_path, hidden=32)
+    done = hma("measure", "--alphas", "0", *options, "--policy", wide)
+    assert done.returncode == 2
+    assert "in the reference and" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_store_from_a_newer_version_exits_2(options, tmp_path):
+    path = tmp_path / "points.sqlite"
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    done = hma("front", "--store", path, *options)
+    assert done.returncode == 2
+    assert "newer version" in done.stderr
+
+
+def test_a_busy_port_is_said_and_exits_2():
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        port = busy.getsockname()[1]
+        done = hma("app", "--port", port, "--no-browser")
+    assert done.returncode == 2
+    assert f"cannot serve 127.0.0.1:{port}" in done.stderr
+    assert f"--port {port + 1}" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "command", [(), ("measure",), ("sweep",), ("front",), ("app",), ("lab", "build"), ("lab", "check"), ("bench", "point")]
+)
+def test_help_says_what_each_command_does(command):
+    done = hma(*command, "--help")
+    assert done.returncode == 0
+    assert len(done.stdout) > 300
