@@ -36,10 +36,10 @@ class Partition:
 
     @classmethod
     def equal(cls, num_layers: int, num_blocks: int = 3) -> Partition:
-        """``num_blocks`` blocks of as equal a size as possible; thirds by default [HMA Section 5]."""
+        """``num_blocks`` blocks of as equal a size as possible, larger ones last; thirds by default [HMA Section 5]."""
         if not 1 <= num_blocks <= num_layers:
             raise ValueError(f"num_blocks is {num_blocks}, must be in 1..{num_layers}")
-        return cls(num_layers, tuple(-(-k * num_layers // num_blocks) for k in range(num_blocks)))
+        return cls(num_layers, tuple(k * num_layers // num_blocks for k in range(num_blocks)))
 
     @property
     def num_blocks(self) -> int:
