@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from hma import report
 from hma.bench import app as bench_app
@@ -22,6 +23,7 @@ from hma.lab.cli import app as lab_app
 from hma.launch import launch
 from hma.store import Store
 from hma.study import SHIPPED, open_store, open_study
+from hma.ui.board import Board
 
 app = typer.Typer(
     name="hma",
@@ -124,11 +126,11 @@ def front(
 ) -> None:
     """The points that no other point beats, and the hypervolume between them and the worst corner of the two ends."""
     study = open_study(reference, policy, suite, split, size)
-    summary = report.summarise(open_store(store).points(study))
+    board = Board.read(open_store(store), study)
     if as_json:
-        _print_json(summary.to_dict())
+        _print_json(report.front_dict(board))
     else:
-        report.print_front(study, summary)
+        report.print_front(board)
 
 
 @app.command("app")
@@ -187,10 +189,10 @@ def main() -> None:
     try:
         app()
     except MeasureError as error:
-        _screen.print(f"[red]Not measured:[/red] {report.plain(str(error))}", highlight=False, soft_wrap=True)
+        _screen.print(f"[red]Not measured:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(1)
     except HmaError as error:
-        _screen.print(f"[red]Error:[/red] {report.plain(str(error))}", highlight=False, soft_wrap=True)
+        _screen.print(f"[red]Error:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(2)
     except KeyboardInterrupt:
         _screen.print("Stopped. Finished points are in the store; the same command goes on where it stopped.")

@@ -3,95 +3,82 @@
 from __future__ import annotations
 
 import contextlib
-import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from rich import box
 from rich.console import Console
-from rich.markup import escape as plain
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from hma.core import front as fronts
 from hma.core.point import Point, Score, tax
 from hma.core.study import Study
+from hma.ui import text
+from hma.ui.board import Board
 
-__all__ = ["Bar", "Summary", "plain", "print_front", "print_points", "progress_bar", "summarise"]
-
-
-@dataclass(frozen=True)
-class Summary:
-    """A study's points with their front, and the hypervolume above the corner of the two ends.
-
-    ``hypervolume`` and ``corner`` are None until both ends are measured.
-    """
-
-    points: tuple[Point, ...]
-    front: tuple[Point, ...]
-    corner: fronts.Corner | None
-    hypervolume: float | None
-
-    def to_dict(self) -> dict[str, Any]:
-        """What ``front --json`` prints."""
-        corner = self.corner and {"reward": self.corner.reward, "ability": self.corner.ability}
-        return {
-            "points": [point.to_dict() for point in self.points],
-            "front": [point.key for point in self.front],
-            "hypervolume": self.hypervolume,
-            "corner": corner,
-        }
+_WIDE = 100
+"""Columns of a terminal from which the keys of points are shown as well."""
 
 
-def summarise(points: Sequence[Point]) -> Summary:
-    """The front, corner and hypervolume of a study's points."""
-    corner = fronts.corner_of(points)
-    volume = None if corner is None else fronts.hypervolume(points, corner)
-    return Summary(tuple(points), tuple(fronts.front(points)), corner, volume)
+def front_dict(board: Board) -> dict[str, Any]:
+    """What ``front --json`` prints; hypervolume and corner are None until both ends are measured."""
+    corner = board.corner and {"reward": board.corner.reward, "ability": board.corner.ability}
+    return {
+        "points": [point.to_dict() for point in board.points],
+        "front": [point.key for point in board.front],
+        "hypervolume": board.hypervolume,
+        "corner": corner,
+    }
 
 
 def rounded(score: Score) -> str:
     """The value with its standard error, at the digits that the error supports."""
-    digits = 1 if score.standard_error == 0 else max(0, min(3, 1 - math.floor(math.log10(score.standard_error))))
-    return f"{score.value:.{digits}f} ± {score.standard_error:.{digits}f}"
+    digits = text.decimals(1.96 * score.standard_error)
+    return f"{score.value:.{digits}f}±{score.standard_error:.{digits}f}"
 
 
 def print_points(study: Study, points: Sequence[Point], title: str = "") -> None:
     """A table of points: alphas, reward, abilities with standard errors, and the tax when the reference is measured."""
+    console = Console()
+    axes = (study.reward, *study.abilities)
     reference, _ = fronts.ends(points)
+    wide = console.width >= _WIDE
     table = Table(title=title or f"{study.title}: {study.num_items} {study.split} items ({study.size})", title_justify="left")
-    table.add_column("alphas")
-    for axis in (study.reward, *study.abilities):
-        table.add_column(f"{axis.title} ({axis.unit})", justify="right")
-    table.add_column("Mean ability", justify="right")
-    if reference:
-        table.add_column("Mean tax", justify="right")
-    table.add_column("key")
+    table.box = box.SIMPLE_HEAD
+    table.add_column("alphas", no_wrap=True)
+    for name in (*(axis.title for axis in axes), "Mean ability", *(["Mean tax"] if reference else [])):
+        table.add_column(name, justify="right")
+    if wide:
+        table.add_column("key", no_wrap=True)
     for point in points:
-        cells = [" ".join(f"{a:g}" for a in point.recipe.alphas)]
-        cells += [rounded(point.scores[axis.name]) for axis in (study.reward, *study.abilities)]
-        cells += [rounded(point.ability)]
+        cells = ["/".join(text.alpha(a) for a in point.recipe.alphas)]
+        cells += [rounded(score) for score in (*(point.scores[axis.name] for axis in axes), point.ability)]
         if reference:
             cells.append(f"{tax(reference, point)['mean']:+.1f}")
-        table.add_row(*cells, point.key)
-    console = Console()
+        table.add_row(*cells, *([point.key] if wide else []))
     console.print(table)
-    console.print("An alpha is the share of the reference: 0 is the policy, 1 is the reference. ± is one standard error.")
+    units = ", ".join(f"{axis.title} in {axis.unit}" for axis in axes)
+    console.print(
+        f"{units}. ± is one standard error. An alpha is the share of the reference: 0 is the policy, 1 is the reference.",
+        highlight=False,
+    )
 
 
-def print_front(study: Study, summary: Summary) -> None:
+def print_front(board: Board) -> None:
     """The front as a table, and its hypervolume in words."""
-    if not summary.points:
+    study = board.study
+    if not board.points:
         Console().print("No points are measured yet. Run: python -m hma sweep")
         return
-    count = f"{len(summary.front)} of {len(summary.points)} points are on the front"
-    print_points(study, summary.front, f"{study.title}, {study.num_items} {study.split} items ({study.size}): {count}")
-    if summary.corner is None or summary.hypervolume is None:
+    count = f"{len(board.front)} of {len(board.points)} points are on the front"
+    print_points(study, board.front, f"{study.title}, {study.num_items} {study.split} items ({study.size}): {count}")
+    if board.corner is None or board.hypervolume is None:
         Console().print("No hypervolume: measure both ends first (alphas 0 and 1).")
         return
     Console().print(
-        f"Hypervolume {summary.hypervolume:.1f} (reward times ability) above the corner: reward "
-        f"{summary.corner.reward:.2f}, ability {summary.corner.ability:.1f}, the worse of the two ends on each axis."
+        f"Hypervolume {board.hypervolume:.1f} (reward times ability) above the corner: reward "
+        f"{board.corner.reward:.2f}, ability {board.corner.ability:.1f}, the worse of the two ends on each axis."
     )
 
 

@@ -19,11 +19,11 @@ ALLOWED = {
     "worker": {"errors", "workbench"},
     "process": {"errors"},
     "engine": {"core", "errors", "process", "store"},
-    "ui": {"core", "errors", "engine", "evaluate", "store", "study", "process", "report"},
-    "report": {"core", "errors"},
+    "ui": {"core", "errors", "engine", "evaluate", "process", "store", "study"},
+    "report": {"core", "errors", "ui"},
     "launch": {"errors"},
     "bench": {"core", "errors", "engine", "store", "study", "ui"},
-    "__main__": {"core", "errors", "engine", "store", "study", "lab", "bench", "report", "launch"},
+    "__main__": {"core", "errors", "engine", "store", "study", "lab", "bench", "report", "launch", "ui"},
     "__init__": set(),
 }
 """What each part of ``hma`` may import from ``hma``; itself always."""
