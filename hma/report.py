@@ -48,7 +48,7 @@ def print_points(study: Study, points: Sequence[Point], title: str = "") -> None
     table.box = box.SIMPLE_HEAD
     table.add_column("alphas", no_wrap=True)
     for name in (*(axis.title for axis in axes), "Mean ability", *(["Mean tax"] if reference else [])):
-        table.add_column(name, justify="right")
+        table.add_column(name.replace(" ", "\n"), justify="right", no_wrap=True)
     if wide:
         table.add_column("key", no_wrap=True)
     for point in points:

@@ -1,0 +1,108 @@
+"""``python -m hma lab``: build a miniature, and check what it claims."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from hma.errors import HmaError
+from hma.lab.scenario import SCENARIOS, Scenario
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+ScenarioName = Annotated[str, typer.Option("--scenario", help=f"One of: {', '.join(SCENARIOS)}.")]
+
+
+@app.command("build")
+def build_command(
+    seed: Annotated[int, typer.Option(help="Seed of weights, training and sampling; the world itself is always the same.")] = 0,
+    out: Annotated[Path, typer.Option(help="The folder to write, new or empty.")] = Path("runs/miniature"),
+    scenario: ScenarioName = "default",
+    force: Annotated[bool, typer.Option("--force", help="Replace what the folder holds.")] = False,
+) -> None:
+    """Make a reference, a policy, judges, tasks and prompts from nothing: minutes on two CPU cores."""
+    chosen = _scenario(scenario)
+    from hma.lab.build import build
+
+    with _progress() as progress:
+        report = build(out, chosen, seed, progress, force)
+    ends = report["rlhf_path"]["iterations"][0], report["rlhf_path"]["iterations"][-1]
+    for name, scores in zip(("reference", "policy"), ends, strict=True):
+        typer.echo(f"{name}: reward {scores['reward']:.2f}, mean ability {scores['ability']:.1f} (test items)")
+    typer.echo(f"written to {out}")
+
+
+@app.command("check")
+def check_command(
+    seeds: Annotated[str, typer.Option(help="Seeds to build and measure, with commas.")] = "0,1,2",
+    scenario: ScenarioName = "default",
+    keep: Annotated[
+        Path | None, typer.Option(help="Build in, or reuse, seed-N folders here.", show_default="a temporary folder")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Write the report as JSON to this file.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report on standard output, and nothing else there.")] = False,
+) -> None:
+    """Build each seed, measure it on test items, and say which claims hold. Ends with status 1 if one does not."""
+    chosen, numbers = _scenario(scenario), _seeds(seeds)
+    folder = keep or Path(tempfile.mkdtemp(prefix="miniature-"))
+    try:
+        report = {"scenario": scenario, "seeds": [_checked(folder, chosen, seed) for seed in numbers]}
+    finally:
+        if keep is None:
+            shutil.rmtree(folder, ignore_errors=True)
+    if out:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    if as_json:
+        typer.echo(json.dumps(report))
+    else:
+        from hma.lab.report import print_report
+
+        print_report(report)
+    if not all(held for seed in report["seeds"] for held in seed["claims"].values()):
+        raise typer.Exit(1)
+
+
+def _checked(folder: Path, scenario: Scenario, seed: int) -> dict[str, Any]:
+    from hma.lab.check import check_seed
+
+    with _progress(f"seed {seed}: ") as progress:
+        return check_seed(folder / f"seed-{seed}", scenario, seed, progress)
+
+
+def _scenario(name: str) -> Scenario:
+    if name not in SCENARIOS:
+        raise HmaError(f"Scenario '{name}' is unknown. Choose one of: {', '.join(SCENARIOS)}.")
+    return SCENARIOS[name]
+
+
+def _seeds(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise HmaError(f"'{text}' is not a list of seeds. Write whole numbers with commas, for example 0,1,2.") from None
+
+
+@contextlib.contextmanager
+def _progress(prefix: str = "") -> Iterator[Any]:
+    """A function (stage, done, total) that draws one bar a stage on standard error."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        tasks: dict[str, Any] = {}
+
+        def progress(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(prefix + stage, total=total)
+            bars.update(tasks[stage], completed=done)
+
+        yield progress

@@ -1,0 +1,71 @@
+"""RAFT (rejection-sampling fine-tuning): answers are sampled, the best by the reward are learned."""
+
+from __future__ import annotations
+
+import copy
+import random
+from collections.abc import Callable
+
+import torch
+from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+
+from hma.evaluate.generation import AnswerPlan
+from hma.evaluate.rewards import chat_text
+from hma.lab import training
+from hma.lab.pretrain import Progress
+from hma.lab.prompts import draw_prompts
+from hma.lab.reward import reward
+from hma.lab.scenario import Raft
+
+Weights = dict[str, torch.Tensor]
+
+MAX_NEW_TOKENS = 32
+
+
+def raft(
+    reference: LlamaForCausalLM,
+    settings: Raft,
+    tokenizer: PreTrainedTokenizerFast,
+    seed: int,
+    progress: Progress,
+    snapshot: Callable[[int, LlamaForCausalLM], None] = lambda iteration, model: None,
+) -> LlamaForCausalLM:
+    """The policy. ``snapshot`` is called after each iteration, counted from 1, and must not change the model."""
+    model = copy.deepcopy(reference)
+    encoder = training.Encoder(tokenizer, prompt_weight=0.0)
+    optimiser = training.optimiser(model, settings.learning_rate, decay=0.0, betas=(0.9, 0.95))
+    draw = random.Random(f"raft/{seed}")
+    for iteration in range(1, settings.iterations + 1):
+        prompts = draw_prompts(draw, "train", settings.prompts, settings.task_share)
+        best = best_answers(model, tokenizer, prompts, settings.samples, seed=seed * 1000 + iteration)
+        pairs = list(zip(prompts, best, strict=True))
+        model.train()
+        for _ in range(settings.epochs):
+            draw.shuffle(pairs)
+            for start in range(0, len(pairs), settings.batch_size):
+                rows = [[pair] for pair in pairs[start : start + settings.batch_size]]
+                training.step(model, optimiser, training.loss_of(model, *encoder.rows(rows)))
+        model.eval()
+        progress(iteration, settings.iterations)
+        snapshot(iteration, model)
+    return model
+
+
+def best_answers(
+    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, prompts: list[str], samples: int, seed: int
+) -> list[str]:
+    """The best of ``samples`` answers to each prompt, by the reward; the first of equals."""
+    repeated = [prompt for prompt in prompts for _ in range(samples)]
+    plan = AnswerPlan(
+        [chat_text(tokenizer, prompt) for prompt in repeated],
+        tokenizer,
+        model.device,
+        max_new_tokens=MAX_NEW_TOKENS,
+        temperature=1.0,
+        seed=seed,
+        special_tokens=False,
+        batch_size=len(repeated),
+    )
+    answers = plan.answers(model)
+    groups = [list(zip(repeated, answers, strict=True))[i : i + samples] for i in range(0, len(repeated), samples)]
+    return [max(group, key=lambda pair: reward(*pair))[1] for group in groups]

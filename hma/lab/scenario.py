@@ -1,0 +1,96 @@
+"""Scenarios: everything that differs between one miniature and another, as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from hma.lab.corpus import Mixture
+
+
+@dataclass(frozen=True)
+class ModelSize:
+    """A Llama model's shape."""
+
+    hidden: int = 96
+    layers: int = 6
+    heads: int = 4
+    intermediate: int = 192
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """AdamW with warm-up, a constant stretch to 60 % and a linear fall to 3 % of the learning rate.
+
+    ``prompt_weight`` is the loss weight of a person's words; an answer's weigh 1.
+    """
+
+    steps: int = 1000
+    learning_rate: float = 2.5e-3
+    warm_up: int = 100
+    weight_decay: float = 0.05
+    prompt_weight: float = 0.1
+    mixture: Mixture = field(default_factory=Mixture)
+
+
+@dataclass(frozen=True)
+class Raft:
+    """Best of ``samples`` answers to each of ``prompts`` prompts, then ``epochs`` over the best, ``iterations`` times.
+
+    ``task_share`` of the prompts ask for a fact or a translation. There is no KL penalty.
+    """
+
+    learning_rate: float = 1e-3
+    iterations: int = 16
+    prompts: int = 96
+    samples: int = 8
+    epochs: int = 2
+    batch_size: int = 32
+    task_share: float = 0.0
+
+
+@dataclass(frozen=True)
+class Judges:
+    """The two learned judges: trained on the same ``pairs`` preferences."""
+
+    pairs: int = 8000
+    batch_size: int = 64
+    learning_rate: float = 1e-3
+    reward_model_layers: int = 3
+    ranker_hidden: int = 64
+    ranker_layers: int = 2
+    ranker_learning_rate: float = 2e-3
+    ranker_epochs: int = 2
+    held_out_pairs: int = 500
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A recipe for a pair: the model, how the reference is trained, how the policy is."""
+
+    name: str
+    title: str
+    size: ModelSize = field(default_factory=ModelSize)
+    pretraining: Pretraining = field(default_factory=Pretraining)
+    raft: Raft = field(default_factory=Raft)
+    judges: Judges = field(default_factory=Judges)
+    num_items: int = 300
+    """Items of each task and chat prompts, in each split."""
+
+
+DEFAULT = Scenario("default", "RAFT on how-to prompts alone; the style that it teaches spreads to the tasks")
+
+STYLE_CONFLICT = Scenario(
+    "style_conflict",
+    "RAFT asks for facts and translations too, and the reward likes chatty answers to them",
+    raft=Raft(iterations=12, task_share=0.25),
+)
+
+HEAVY_RAFT = Scenario(
+    "heavy_raft",
+    "No conflict of style, but RAFT at four times the learning rate",
+    pretraining=Pretraining(mixture=Mixture(chatty_share=0.0)),
+    raft=Raft(learning_rate=4e-3, iterations=14),
+)
+
+SCENARIOS = {scenario.name: scenario for scenario in (DEFAULT, STYLE_CONFLICT, HEAVY_RAFT)}
+"""The named scenarios."""

@@ -1,0 +1,83 @@
+"""The board: a study's points with what is derived from them, computed once a revision."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hma.core import front as fronts
+from hma.core.alphas import mean_alpha
+from hma.core.point import Point
+from hma.core.recipe import Recipe
+from hma.core.study import Study
+from hma.store import Store
+
+KNEE_FROM = 4
+"""Front points from which a knee means something."""
+
+
+@dataclass(frozen=True)
+class Board:
+    """One study as it stands: points oldest first, front by rising reward, ends, corner and hypervolume."""
+
+    study: Study
+    revision: int
+    points: tuple[Point, ...]
+    front: tuple[Point, ...]
+    reference: Point | None
+    policy: Point | None
+    corner: fronts.Corner | None
+    hypervolume: float | None
+
+    @classmethod
+    def read(cls, store: Store, study: Study) -> Board:
+        """The study's board from the store."""
+        revision = store.revision(study)
+        points = tuple(store.points(study))
+        reference, policy = fronts.ends(points)
+        corner = fronts.corner_of(points)
+        volume = None if corner is None else fronts.hypervolume(points, corner)
+        return cls(study, revision, points, tuple(fronts.front(points)), reference, policy, corner, volume)
+
+    def point(self, key: str | None) -> Point | None:
+        """One of these points by its key, or None."""
+        return next((p for p in self.points if p.key == key), None)
+
+    def is_on_front(self, point: Point) -> bool:
+        return any(p.key == point.key for p in self.front)
+
+    @property
+    def suggested(self) -> Point | None:
+        """The front's knee, or with too short a front the point whose mean alpha is nearest to 0.2.
+
+        0.2 is the paper's default for one share [HMA Section 7].
+        """
+        return knee(self.front) or min(self.points, key=lambda p: abs(mean_alpha(p.recipe.alphas) - 0.2), default=None)
+
+    def nearest(self, recipe: Recipe) -> Point | None:
+        """The measured point whose layers' alphas differ least from the recipe's."""
+
+        def distance(point: Point) -> float:
+            pairs = zip(point.recipe.layer_alphas, recipe.layer_alphas, strict=True)
+            return sum((a - b) ** 2 for a, b in pairs)
+
+        return min(self.points, key=distance, default=None)
+
+
+def knee(members: tuple[Point, ...]) -> Point | None:
+    """The front point farthest above the line between the front's two ends, both axes scaled to the front's range.
+
+    None with fewer than ``KNEE_FROM`` points, or where none lies above the line.
+    """
+    if len(members) < KNEE_FROM:
+        return None
+    first, last = members[0], members[-1]
+    width = last.reward.value - first.reward.value
+    height = first.ability.value - last.ability.value
+    if width <= 0 or height <= 0:
+        return None
+
+    def above(point: Point) -> float:
+        return (point.reward.value - first.reward.value) / width + (point.ability.value - last.ability.value) / height - 1
+
+    best = max(members, key=above)
+    return best if above(best) > 0 else None

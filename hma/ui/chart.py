@@ -1,0 +1,277 @@
+"""The chart: points to a Plotly figure as a plain dict. The only module that knows the chart's library."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+from hma.core.point import Point
+from hma.core.study import Axis
+from hma.ui import ranges, text
+
+HMA_COLOUR, MA_COLOUR, OWN_COLOUR = "#0072B2", "#D55E00", "#009E73"
+"""Blue, vermillion and green that colour-blind eyes tell apart, 3:1 against the light and the dark background."""
+
+NEUTRAL = {"light": "#5b6573", "dark": "#97a1b0"}
+INK = {"light": "#1b2330", "dark": "#e8ebf0"}
+
+BEHIND = {"light": "rgba(255, 255, 255, 0.8)", "dark": "rgba(18, 22, 29, 0.8)"}
+"""Behind a label, so that it reads over markers and bars."""
+
+BARS_FOR_ALL = 200
+"""Points up to which every one may have its bars."""
+
+WEBGL_FROM = 1000
+HEIGHT = 430
+
+_SERIES = (
+    ("hma", "HMA: a share per block", "circle", HMA_COLOUR, 9),
+    ("ma", "MA: one share for all", "diamond", MA_COLOUR, 10),
+    ("own", "measured here", "star", OWN_COLOUR, 13),
+    ("end", "both ends", "square", None, 11),
+)
+
+
+def figure(
+    points: Sequence[Point],
+    front: Sequence[Point],
+    ends: tuple[Point | None, Point | None],
+    selected: str | None = None,
+    range_mode: str = "all",
+    bars: str = "front",
+    theme: str = "light",
+    reward: Axis | None = None,
+    revision: int = 0,
+) -> dict[str, Any]:
+    """The chart of one study's points as a Plotly figure.
+
+    ``ends`` are the reference and the policy. ``selected`` is the key of the point with the ring;
+    ``range_mode`` is one of ``ranges.MODES``; ``bars`` says whose 95 % bars are drawn: "none", "front"
+    (and the selection) or "all" (up to ``BARS_FOR_ALL`` points). Figures of another ``revision`` differ
+    even if they look the same, which is how a page has its chart drawn afresh.
+    """
+    members = {p.key for p in front}
+    everywhere = bars == "all" and len(points) <= BARS_FOR_ALL
+    barred = {p.key for p in points if everywhere or p.key in members or p.key == selected} if bars != "none" else set()
+    scatter = "scattergl" if len(points) >= WEBGL_FROM else "scatter"
+    data = [_front_line(front, theme), *_ma_path(points)]
+    for name, title, symbol, colour, size in _SERIES:
+        kind = [p for p in points if _series(p) == name]
+        style = {"symbol": symbol, "colour": colour or INK[theme], "size": size}
+        data += _markers(kind, members, barred, {"name": title, "legendgroup": name, "type": scatter}, style)
+    data.append(_picker(points, selected, members, theme, scatter))
+    return {"data": data, "layout": _layout(points, front, ends, selected, range_mode, theme, reward, revision)}
+
+
+def _series(point: Point) -> str:
+    if point.recipe.is_average and point.recipe.alphas[0] in (0.0, 1.0):
+        return "end"
+    if text.is_own(point):
+        return "own"
+    return "ma" if point.recipe.is_average else "hma"
+
+
+def _front_line(front: Sequence[Point], theme: str) -> dict[str, Any]:
+    """The front as steps that no measured point is beaten by: down first, then right."""
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": "front",
+        "x": [p.reward.value for p in front],
+        "y": [p.ability.value for p in front],
+        "line": {"shape": "vh", "color": NEUTRAL[theme], "width": 2},
+        "hoverinfo": "skip",
+    }
+
+
+def _ma_path(points: Sequence[Point]) -> list[dict[str, Any]]:
+    """A thin line through the MA points in the order of their alphas: the models between them exist."""
+    path = sorted((p for p in points if p.recipe.is_average), key=lambda p: p.recipe.alphas[0])
+    if len(path) < 3:
+        return []
+    return [
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "name": "MA path",
+            "x": [p.reward.value for p in path],
+            "y": [p.ability.value for p in path],
+            "line": {"color": MA_COLOUR, "width": 1.2, "dash": "dash"},
+            "hoverinfo": "skip",
+        }
+    ]
+
+
+def _markers(
+    points: Sequence[Point], members: set[str], barred: set[str], common: dict[str, Any], style: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """One trace for the filled markers on the front, one for the open ones that another point beats."""
+    traces: list[dict[str, Any]] = []
+    for on_front in (False, True):
+        kept = [p for p in points if (p.key in members) == on_front]
+        if not kept:
+            continue
+        symbol = style["symbol"] if on_front else f"{style['symbol']}-open"
+        traces.append(
+            {
+                **common,
+                "mode": "markers",
+                "x": [p.reward.value for p in kept],
+                "y": [p.ability.value for p in kept],
+                "customdata": [p.key for p in kept],
+                "error_x": _bars([p.reward if p.key in barred else None for p in kept], style["colour"]),
+                "error_y": _bars([p.ability if p.key in barred else None for p in kept], style["colour"]),
+                "marker": {
+                    "symbol": symbol,
+                    "size": style["size"] if on_front else style["size"] - 2,
+                    "color": style["colour"],
+                    "line": {"width": 1.5 if on_front else 1.2, "color": style["colour"]},
+                },
+                # The picker shows what is selected; nothing fades for it.
+                "selected": {"marker": {"opacity": 1}},
+                "unselected": {"marker": {"opacity": 1}},
+                "hoverinfo": "skip",
+                "showlegend": False,
+            }
+        )
+    if traces:
+        traces[-1]["showlegend"] = True
+    return traces
+
+
+def _bars(scores: list[Any], colour: str) -> dict[str, Any]:
+    """Thin 95 % bars, asymmetric; None draws none."""
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [None if s is None else s.high - s.value for s in scores],
+        "arrayminus": [None if s is None else s.value - s.low for s in scores],
+        "thickness": 1,
+        "width": 0,
+        "color": colour,
+    }
+
+
+def _picker(
+    points: Sequence[Point], selected: str | None, members: set[str], theme: str, scatter: str
+) -> dict[str, Any]:
+    """An invisible marker over every point: it takes clicks, answers hovering, and is the ring where selected.
+
+    The ring follows a click in the browser, so that the figure need not change for it.
+    """
+    places = [i for i, p in enumerate(points) if p.key == selected]
+    return {
+        "type": scatter,
+        "mode": "markers",
+        "name": "points",
+        "x": [p.reward.value for p in points],
+        "y": [p.ability.value for p in points],
+        "customdata": [p.key for p in points],
+        "text": [_hover(p, p.key in members) for p in points],
+        "hovertemplate": "%{text}<extra></extra>",
+        "marker": {"symbol": "circle-open", "size": 21, "color": INK[theme], "line": {"width": 2.5}},
+        "selectedpoints": places,
+        "selected": {"marker": {"opacity": 1}},
+        "unselected": {"marker": {"opacity": 0}},
+        "showlegend": False,
+    }
+
+
+def _hover(point: Point, on_front: bool) -> str:
+    reward, ability = point.reward, point.ability
+    return (
+        f"<b>{text.point_name(point)}</b><br>"
+        f"reward {text.rounded(reward)} (95 %: {text.interval(reward.low, reward.high)})<br>"
+        f"mean ability {text.rounded(ability)} (95 %: {text.interval(ability.low, ability.high)})<br>"
+        f"{'on the front' if on_front else 'another point beats it'}"
+    )
+
+
+def _layout(
+    points: Sequence[Point],
+    front: Sequence[Point],
+    ends: tuple[Point | None, Point | None],
+    selected: str | None,
+    range_mode: str,
+    theme: str,
+    reward: Axis | None,
+    revision: int,
+) -> dict[str, Any]:
+    title = f"{escape(reward.title)} ({escape(reward.unit)})" if reward else "Alignment reward"
+    across, up = ranges.of(points, front, selected, range_mode)
+    axis = {"zeroline": False, "showline": True, "linecolor": NEUTRAL[theme], "ticks": "outside", "ticklen": 4}
+    return {
+        "height": HEIGHT,
+        "margin": {"l": 62, "r": 14, "t": 34, "b": 52},
+        "xaxis": {**axis, "title": {"text": f"{title}, better →", "standoff": 8}, "range": across},
+        "yaxis": {**axis, "title": {"text": "Mean ability kept (points), better →", "standoff": 6}, "range": up},
+        "legend": {
+            "orientation": "h",
+            "x": 0,
+            "xanchor": "left",
+            "y": 1.0,
+            "yanchor": "bottom",
+            "itemclick": False,
+            "itemdoubleclick": False,
+            "font": {"size": 12},
+        },
+        "hovermode": "closest",
+        "hoverdistance": 14,
+        "dragmode": "pan",
+        "shapes": _reference_line(ends[0], theme),
+        "annotations": [*_reference_label(ends[0], theme), *_end_labels(ends, theme)],
+        "meta": revision,
+    }
+
+
+def _reference_line(reference: Point | None, theme: str) -> list[dict[str, Any]]:
+    if reference is None:
+        return []
+    level = reference.ability.value
+    line = {"color": NEUTRAL[theme], "width": 1.2, "dash": "6px 5px"}
+    across = {"xref": "paper", "x0": 0, "x1": 1, "yref": "y", "y0": level, "y1": level}
+    return [{"type": "line", **across, "line": line, "layer": "above"}]
+
+
+def _reference_label(reference: Point | None, theme: str) -> list[dict[str, Any]]:
+    if reference is None:
+        return []
+    return [
+        {
+            "text": "the reference's ability; the gap below it is the tax",
+            "xref": "paper",
+            "x": 1,
+            "xanchor": "right",
+            "y": reference.ability.value,
+            "yanchor": "bottom",
+            "yshift": 2,
+            "showarrow": False,
+            "font": {"size": 12, "color": NEUTRAL[theme]},
+            "bgcolor": BEHIND[theme],
+            "borderpad": 1,
+        }
+    ]
+
+
+def _end_labels(ends: tuple[Point | None, Point | None], theme: str) -> list[dict[str, Any]]:
+    """The names of the two ends: the reference's below it to the right, the policy's below it to the left."""
+    labels = []
+    for point, anchor, shift in zip(ends, ("left", "right"), (-8, 8), strict=True):
+        if point is not None:
+            labels.append(
+                {
+                    "text": text.point_name(point),
+                    "x": point.reward.value,
+                    "y": point.ability.value,
+                    "xanchor": anchor,
+                    "yanchor": "top",
+                    "xshift": shift,
+                    "yshift": -10,
+                    "showarrow": False,
+                    "font": {"size": 13, "color": INK[theme]},
+                    "bgcolor": BEHIND[theme],
+                    "borderpad": 1,
+                }
+            )
+    return labels

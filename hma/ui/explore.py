@@ -1,0 +1,137 @@
+"""The Explore page: chart and controls, then the selected point, its answers, and all points."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from hma.core.study import Study
+from hma.ui import access, answers, controls, plot, progress, state, table
+from hma.ui.board import Board
+from hma.ui.guard import shown
+from hma.ui.text import plain, point_name
+
+_TIPS = (
+    "**1** Click a point: its scores and answers stand below.",
+    "**2** Move the sliders and press the button: a new point is measured.",
+    "**3** Up and right is better; the gap below the dashed line is the tax.",
+)
+
+_READING = """
+- **Across**: the alignment reward. **Up**: the mean ability kept, the plain mean of the ability groups (our own aggregate).
+- The **reference** is the model before RLHF, the **policy** the one after. RLHF moves a model to the right, and down: how far
+  it falls below the dashed line is the **alignment tax**.
+- Every other point is a merge of the two, truly measured. **MA** uses one share of pre-RLHF weights everywhere; **HMA** uses a
+  share per block of layers. The thin dashed line joins the MA points in the order of their share.
+- The **front** holds the points that no other point beats on both axes. Its steps pass through measured points only.
+- The bars are 95 % intervals over the items. Two points whose bars overlap widely may not differ; the table pairs them by item.
+- The **suggested** point is the front's knee: the one farthest above the line between the front's two ends, both axes scaled
+  to the front's range. It is a place to start, not a verdict.
+- Points are chosen on validation items; report what you chose on test items.
+"""
+
+
+def show(study: Study) -> None:
+    """The whole page for one study."""
+    board = _board(study)
+    progress.collect()
+    view = _selection(board)
+    if view.missing:
+        _missing(view.missing)
+    left, right = st.columns([2, 1], gap="medium")
+    with left, shown():
+        if board.points:
+            plot.show(board)
+        else:
+            _empty(board)
+    with right, shown():
+        controls.show(board)
+        progress.show()
+        _missing_end(board)
+    if board.points:
+        with shown():
+            _selected(board)
+    _rest(board)
+
+
+def _board(study: Study) -> Board:
+    """The study's board, read again only when it has gained a point."""
+    store = access.engine().store
+    made_of = (str(store.path), study.key, store.revision(study))
+    if st.session_state.get("board_of") != made_of:
+        st.session_state["board"], st.session_state["board_of"] = Board.read(store, study), made_of
+    return st.session_state["board"]
+
+
+def _selection(board: Board) -> state.View:
+    """The view with a point of this board selected, from the link at the start; the link is kept up to date."""
+    linked = st.session_state.pop("link_point", None)
+    if linked:
+        state.select(linked)
+    lost = st.session_state.pop("link_missing", None)
+    if lost:
+        state.change(missing=lost)
+    view = state.settle(board)
+    if view.selected and st.query_params.get("point") != view.selected:
+        st.query_params["point"] = view.selected
+    return view
+
+
+def _missing(key: str) -> None:
+    st.warning(
+        f"There is no point {plain(key[:40])} of this pair and suite in this store, so the suggested point is shown. "
+        "It may have been measured into another file, or with other settings."
+    )
+
+
+def _empty(board: Board) -> None:
+    """What stands in the chart's place before anything is measured."""
+    study = board.study
+    with st.container(border=True, height=360, vertical_alignment="center", horizontal_alignment="center", key="empty"):
+        st.markdown("#### Nothing is measured yet in this study", width="content")
+        st.markdown(
+            f"A chart needs points measured on these {study.num_items} {study.split} items. "
+            "Begin with the two ends: the model before RLHF and the one after.",
+            text_alignment="center",
+        )
+        st.button("Measure the two ends", type="primary", on_click=_measure_ends, args=(board,), key="measure_ends", width="content")
+        others = access.other_points(study)
+        if others:
+            st.caption(f"The store holds {others} points of other studies (other items, sizes or settings); they are never mixed in.")
+
+
+def _missing_end(board: Board) -> None:
+    missing = controls.ends_missing(board)
+    if board.points and missing:
+        names = " and the ".join("policy" if r.alphas[0] == 0 else "reference" for r in missing)
+        st.caption(f"The {names} is not measured yet, so there is no tax and no hypervolume.")
+        st.button(f"Measure the {names}", on_click=_measure_ends, args=(board,), key="measure_ends", width="stretch")
+
+
+def _measure_ends(board: Board) -> None:
+    with shown():
+        controls.submit(board, *controls.ends_missing(board))
+
+
+def _selected(board: Board) -> None:
+    point = board.point(state.view().selected)
+    if point is None:
+        return
+    suggested = board.suggested
+    with st.container(key="selected_point"):
+        left, right = st.columns([1, 1], gap="medium")
+        with left:
+            table.choose(board)
+            table.show_point(board, point)
+            if suggested and suggested.key == point.key:
+                st.caption(f"{point_name(point)} is the suggested point: the knee of the front.")
+        with right, shown():
+            answers.show(board, point)
+
+
+def _rest(board: Board) -> None:
+    if board.points:
+        st.caption("  ·  ".join(_TIPS))
+        with shown():
+            table.show_all(board)
+    with st.expander("How to read this chart"):
+        st.markdown(_READING)

@@ -1,0 +1,75 @@
+"""The chart on the page: its settings, its figure while nothing changed, and clicks on it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from hma.ui import chart, state, text
+from hma.ui.board import Board
+
+RANGES = {"all": "All", "front": "Front", "near": "Near selection"}
+BARS = {"none": "None", "front": "Front", "all": "All"}
+_CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d", "toImage"], "scrollZoom": False}
+
+
+def show(board: Board) -> None:
+    """Draw the chart and the line of facts under it."""
+    range_mode, bars = _settings()
+    st.plotly_chart(
+        _figure(board, range_mode, bars), key="chart", on_select=_clicked, selection_mode="points", config=_CONFIG, alt=_alt(board)
+    )
+    st.caption(_facts(board))
+
+
+def _settings() -> tuple[str, str]:
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium", key="chart_settings"):
+        with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", width="content"):
+            st.caption("Range", width="content")
+            shown = st.segmented_control(
+                "Range", list(RANGES), format_func=RANGES.get, default="all", required=True, key="range_mode",
+                on_change=state.redraw, label_visibility="collapsed",
+            )  # fmt: skip
+        with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", width="content"):
+            st.caption("95 % bars", width="content")
+            bars = st.segmented_control(
+                "95 % bars", list(BARS), format_func=BARS.get, default="front", required=True, key="bars",
+                on_change=state.redraw, label_visibility="collapsed",
+            )  # fmt: skip
+    return shown or "all", bars or "front"
+
+
+def _figure(board: Board, range_mode: str, bars: str) -> dict:
+    """The figure, made again only when results or settings changed: a changed figure loses zoom and selection."""
+    view = state.view()
+    theme = st.context.theme.type or "light"
+    made_of = (board.study.key, board.revision, view.ring, view.drawing, range_mode, bars, theme)
+    if st.session_state.get("figure_of") != made_of:
+        st.session_state["figure_of"] = made_of
+        st.session_state["figure"] = chart.figure(
+            board.points, board.front, (board.reference, board.policy), view.ring, range_mode, bars, theme,
+            board.study.reward, view.drawing,
+        )  # fmt: skip
+    return st.session_state["figure"]
+
+
+def _clicked() -> None:
+    """Take the clicked point's key; an empty event (a click beside the points) changes nothing."""
+    points = st.session_state["chart"].selection.points
+    if points:
+        key = points[0].get("customdata")
+        state.select_on_chart(key[0] if isinstance(key, list | tuple) else str(key))
+
+
+def _alt(board: Board) -> str:
+    return f"Chart of alignment reward against mean ability: {len(board.points)} points, {len(board.front)} on the front."
+
+
+def _facts(board: Board) -> str:
+    """The front's size, its hypervolume and corner, and what the markers mean."""
+    front = f"Filled: on the front ({len(board.front)} of {len(board.points)} points). Open: another point beats it."
+    if board.corner is None or board.hypervolume is None:
+        return f"{front} No hypervolume or tax yet: they need both ends measured."
+    return (
+        f"{front} Hypervolume {board.hypervolume:.1f} (reward × ability) above the corner at reward "
+        f"{text.fixed(board.corner.reward, 2)} and ability {text.fixed(board.corner.ability, 1)}: the worse of the two ends on each axis."
+    )

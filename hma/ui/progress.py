@@ -1,0 +1,98 @@
+"""What is being measured now: stage, share, time left, the queue, cancel; and how it ended, until that is dismissed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import streamlit as st
+
+from hma.engine import Job
+from hma.ui import access, state
+from hma.ui.guard import shown
+from hma.ui.text import plain, recipe_name, seconds
+
+POLL = 0.3
+"""Seconds between two looks at the engine while it has work."""
+
+_SHOWN = 3
+"""Waiting jobs that are listed by name."""
+
+_STAGES = {"": "waiting", "cancelling": "stopping"}
+
+
+def collect() -> None:
+    """Select this person's latest point as soon as it is finished."""
+    view = state.view()
+    own = next((job for job in access.engine().jobs() if job.id == view.own), None)
+    if own is not None and own.is_over:
+        state.change(own=None)
+        if own.state == "finished":
+            state.select(own.key)
+
+
+def show() -> None:
+    """Draw the jobs; while there are any, they are drawn again every ``POLL`` seconds."""
+    jobs = access.engine().jobs()
+    active = frozenset(job.id for job in jobs if not job.is_over)
+    if not active <= state.view().followed:
+        state.change(followed=state.view().followed | active)
+    st.fragment(_jobs, run_every=POLL if active else None, key="jobs")(active)
+
+
+def _jobs(active: frozenset[int]) -> None:
+    over = False
+    with shown():
+        jobs = access.engine().jobs()
+        now = {job.id: job for job in jobs}
+        over = any(job_id not in now or now[job_id].is_over for job_id in active)
+        if not over:
+            _draw_active([job for job in jobs if not job.is_over])
+            _draw_ended(jobs)
+    if over:
+        st.rerun(scope="app")
+
+
+def _draw_active(active: Sequence[Job]) -> None:
+    waiting = [job for job in active if job.state == "queued"]
+    for job in active:
+        if job.state == "running":
+            _draw_running(job)
+    for place, job in enumerate(waiting[:_SHOWN], start=1):
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.caption(f"Queued, place {place}: {recipe_name(job.recipe)}", width="stretch")
+            _cancel_button(job)
+    if len(waiting) > _SHOWN:
+        st.caption(f"and {len(waiting) - _SHOWN} more in the queue")
+
+
+def _draw_running(job: Job) -> None:
+    left = job.seconds_left(time.time())
+    stage = plain(_STAGES.get(job.stage, job.stage))
+    about = "" if left is None or job.stage == "cancelling" else f", about {seconds(left)} left"
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.progress(min(1.0, max(0.0, job.share)), f"{recipe_name(job.recipe)}: {stage}, {job.share:.0%}{about}", width="stretch")
+        _cancel_button(job)
+
+
+def _cancel_button(job: Job) -> None:
+    stopping = job.stage == "cancelling"
+    st.button("Cancel", key=f"cancel_{job.id}", on_click=access.engine().cancel, args=(job.id,), disabled=stopping, width="content")
+
+
+def _draw_ended(jobs: Sequence[Job]) -> None:
+    """The followed jobs that failed or were cancelled, latest first, until each is dismissed."""
+    view = state.view()
+    for job in reversed(jobs):
+        if job.id not in view.followed or job.id in view.dismissed or job.state not in ("failed", "cancelled"):
+            continue
+        name = recipe_name(job.recipe)
+        if job.state == "failed":
+            st.error(f"**{name} was not measured.** {plain(job.message)}")
+        else:
+            st.info(f"{name}: {plain(job.message)} Nothing was stored for it.")
+        st.button("Dismiss", key=f"dismiss_{job.id}", on_click=_dismiss, args=(job.id,), width="content")
+
+
+def _dismiss(job_id: int) -> None:
+    state.change(dismissed=state.view().dismissed | {job_id})

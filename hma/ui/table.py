@@ -1,0 +1,134 @@
+"""Tables: the selected point against both ends, and all points of the study."""
+
+from __future__ import annotations
+
+from html import escape
+
+import streamlit as st
+
+from hma.core.alphas import mean_alpha
+from hma.core.point import REWARD, Point, Score
+from hma.core.study import Axis
+from hma.ui import access, state, text
+from hma.ui.board import Board
+from hma.ui.differences import MEAN, Difference, reward_gain, taxes
+
+_METHODS = {"sweep": "an MA sweep", "grid": "a grid", "slider": "the sliders", "single": "the command line"}
+
+
+def choose(board: Board) -> None:
+    """The list of all points as a select box: the chart's twin for the keyboard."""
+    names = {p.key: _listed(board, p) for p in sorted(board.points, key=lambda p: -p.reward.value)}
+    st.session_state["point_choice"] = state.view().selected
+    st.selectbox(
+        "Selected point", list(names), format_func=names.get, key="point_choice", on_change=_chosen,
+        help="All points, from the highest reward down. The same as clicking the chart.",
+    )  # fmt: skip
+
+
+def _chosen() -> None:
+    state.select(st.session_state["point_choice"])
+
+
+def _listed(board: Board, point: Point) -> str:
+    suggested = board.suggested
+    marks = ["on the front"] if board.is_on_front(point) else []
+    marks += ["suggested"] if suggested and suggested.key == point.key else []
+    scores = f"reward {text.rounded(point.reward)}, ability {text.rounded(point.ability)}"
+    return f"{text.point_name(point)} · {scores}{''.join(f' · {m}' for m in marks)}"
+
+
+def show_point(board: Board, point: Point) -> None:
+    """The point's scores beside those of both ends, with its tax."""
+    st.html(_scores(board, point))
+    st.caption(_origin(board, point))
+
+
+def _scores(board: Board, point: Point) -> str:
+    """The table of scores as HTML; every text from a suite is escaped."""
+    results = access.engine().store.results
+    lost: dict[str, Difference] = {}
+    gain: Difference | None = None
+    if board.reference is not None:
+        before, here = results(board.reference.key), results(point.key)
+        lost = taxes(before, here, board.study.groups)
+        gain = reward_gain(before, here)
+    rows = [_row(board.study.reward, point, board, REWARD, None)]
+    rows += [_row(axis, point, board, axis.name, lost.get(axis.name)) for axis in board.study.abilities]
+    rows.append(_row(Axis(MEAN, "Mean ability", "points"), point, board, MEAN, lost.get(MEAN)))
+    head = "".join(f"<th>{h}</th>" for h in ("Score", "This merge", "Tax", "Reference", "Policy", "Items"))
+    note = f'<p class="hma-note">Reward against the reference: {_difference(gain)}, on the same prompts.</p>' if gain else ""
+    return f'<div class="hma-scores"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>{note}'
+
+
+def _row(axis: Axis, point: Point, board: Board, name: str, lost: Difference | None) -> str:
+    own = _score(point, name)
+    ends = [_score(end, name) if end else None for end in (board.reference, board.policy)]
+    cells = [
+        f"<th>{escape(axis.title)} <small>{escape(axis.unit)}</small></th>",
+        f"<td><b>{text.rounded(own)}</b> <small>{text.interval(own.low, own.high)}</small></td>",
+        f"<td>{_difference(lost)}</td>" if lost else "<td>–</td>",
+        *(f"<td>{text.rounded(s) if s else 'not measured'}</td>" for s in ends),
+        f"<td>{own.num_items}</td>",
+    ]
+    style = ' class="hma-sum"' if name in (REWARD, MEAN) else ""
+    return f"<tr{style}>{''.join(cells)}</tr>"
+
+
+def _score(point: Point, name: str) -> Score:
+    return point.ability if name == MEAN else point.scores[name]
+
+
+def _difference(found: Difference) -> str:
+    """A signed difference with its interval, faint where the interval holds zero."""
+    value = text.signed(found.value, found.half_width)
+    shown = f"{value} <small>{text.interval(found.low, found.high)}</small>"
+    return f'<span class="hma-faint">{shown}</span>' if found.low <= 0 <= found.high else shown
+
+
+def _origin(board: Board, point: Point) -> str:
+    names = board.study.partition().block_names()
+    shares = ", ".join(text.alpha(a) for a in point.recipe.alphas)
+    if len(point.recipe.alphas) == len(names):
+        shares = ", ".join(f"{n} {text.alpha(a)}" for n, a in zip(names, point.recipe.alphas, strict=True))
+    when = point.measured_at[:16].replace("T", " ")
+    by = _METHODS.get(point.method, text.plain(point.method) or "hand")
+    return (
+        f"Share of pre-RLHF weights: {shares}. Measured {text.plain(when)} UTC by {by} on {text.plain(point.device or 'CPU')}, "
+        f"in {point.elapsed_seconds:.1f} s. Small figures are 95 % intervals; tax is the reference's ability minus "
+        "this one's, paired on the same items, faint where its interval holds zero. Mean ability is our own aggregate: "
+        "the plain mean of the groups."
+    )
+
+
+def show_all(board: Board) -> None:
+    """All points as a table, drawn only once it is opened; choosing a row selects the point."""
+    opened = st.expander(f"All points ({len(board.points)})", key="all_points", on_change="rerun")
+    if not opened.open:
+        return
+    ordered = sorted(board.points, key=lambda p: -p.reward.value)
+    columns = {
+        "point": [text.point_name(p) for p in ordered],
+        "reward": [p.reward.value for p in ordered],
+        "mean ability": [p.ability.value for p in ordered],
+        **{axis.title: [p.scores[axis.name].value for p in ordered] for axis in board.study.abilities},
+        "tax": [board.reference.ability.value - p.ability.value if board.reference else None for p in ordered],
+        "mean share": [mean_alpha(p.recipe.alphas) for p in ordered],
+        "on the front": [board.is_on_front(p) for p in ordered],
+        "measured by": [_METHODS.get(p.method, p.method) for p in ordered],
+        "measured at": [p.measured_at[:19].replace("T", " ") for p in ordered],
+    }
+    numbers = {name: st.column_config.NumberColumn(format="%.2f") for name in columns if name not in ("point", "on the front")}
+    for name in ("measured by", "measured at"):
+        numbers.pop(name)
+    with opened:
+        st.dataframe(
+            columns, hide_index=True, column_config=numbers, key="table", selection_mode="single-row",
+            on_select=lambda: _row_chosen([p.key for p in ordered]), height=360,
+        )  # fmt: skip
+
+
+def _row_chosen(keys: list[str]) -> None:
+    rows = st.session_state["table"].selection.rows
+    if rows:
+        state.select(keys[rows[0]])

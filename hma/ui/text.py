@@ -1,0 +1,88 @@
+"""Numbers and names in words, and texts of others made safe to show."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from hma.core.point import Point, Score
+from hma.core.recipe import Recipe
+
+_PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
+_SHORTCODE = re.compile(r":(?=[\w+/-]+:)")
+
+
+def plain(text: str) -> str:
+    """The text with everything escaped that Streamlit's Markdown would give a meaning to."""
+    unmarked = _SHORTCODE.sub(":\u200b", text)
+    return _PUNCTUATION.sub(r"\\\1", unmarked).replace("\n", "  \n")
+
+
+def decimals(half_width: float) -> int:
+    """How many decimals an interval of this half width supports, 0 to 3.
+
+    The Particle Data Group's rule: two digits of the half width if they lie in 10..35, one otherwise.
+    """
+    if not math.isfinite(half_width) or half_width <= 0:
+        return 1
+    exponent = math.floor(math.log10(half_width))
+    leading = round(half_width / 10.0**exponent * 100)
+    digits = 2 if leading <= 354 or leading >= 950 else 1
+    if leading >= 950:
+        exponent += 1
+    return max(0, min(3, digits - 1 - exponent))
+
+
+def fixed(value: float, digits: int) -> str:
+    """The value with a true minus sign, and never ``-0``."""
+    text = f"{value:.{digits}f}"
+    if float(text) == 0:
+        text = text.removeprefix("-")
+    return text.replace("-", "−")
+
+
+def rounded(score: Score) -> str:
+    """The value at the digits that its 95 % interval supports."""
+    return fixed(score.value, decimals((score.high - score.low) / 2))
+
+
+def interval(low: float, high: float) -> str:
+    """``low to high`` at the digits that they support."""
+    digits = decimals((high - low) / 2)
+    return f"{fixed(low, digits)} to {fixed(high, digits)}"
+
+
+def signed(value: float, half_width: float) -> str:
+    """The value with its sign, at the digits that the half width supports."""
+    text = fixed(value, decimals(half_width))
+    return text if text.startswith("−") or not text.strip("0.") else f"+{text}"
+
+
+def alpha(value: float) -> str:
+    """An alpha at the digits it has, at most three."""
+    return f"{round(value, 3):g}"
+
+
+def recipe_name(recipe: Recipe) -> str:
+    """What a recipe is called: an end, MA with its one alpha, or HMA with an alpha a block."""
+    if recipe.is_average:
+        first = recipe.alphas[0]
+        return {0.0: "policy (after RLHF)", 1.0: "reference (before RLHF)"}.get(first, f"MA {alpha(first)}")
+    return "HMA " + " / ".join(alpha(a) for a in recipe.alphas)
+
+
+def point_name(point: Point) -> str:
+    """What a point is called; see ``recipe_name``."""
+    return recipe_name(point.recipe)
+
+
+def is_own(point: Point) -> bool:
+    """Whether a person asked for this point alone, rather than a sweep or a grid."""
+    return point.method not in ("sweep", "grid")
+
+
+def seconds(value: float) -> str:
+    """A duration in words."""
+    if value < 1:
+        return "under 1 s"
+    return f"{value:.0f} s" if value < 90 else f"{value / 60:.0f} min"

@@ -1,0 +1,97 @@
+"""A miniature is built whole, alike for the same seed, and never over something else."""
+
+import hashlib
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from hma.errors import HmaError
+from hma.lab.build import build
+from hma.lab.cli import app
+from hma.lab.corpus import Mixture
+from hma.lab.scenario import Judges, ModelSize, Pretraining, Raft, Scenario
+
+TINY = Scenario(
+    "tiny",
+    "Seconds, and no sense",
+    size=ModelSize(hidden=16, layers=2, heads=2, intermediate=32),
+    pretraining=Pretraining(steps=3, mixture=Mixture(facts=2, translations=2, chats=2, stories=2, copies=2, copying_steps=2)),
+    raft=Raft(iterations=2, prompts=4, samples=2, epochs=1, task_share=0.25),
+    judges=Judges(pairs=16, batch_size=8, held_out_pairs=8, reward_model_layers=1, ranker_hidden=16, ranker_layers=1),
+    num_items=8,
+)
+
+MODEL_FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
+
+LAYOUT = {
+    *(f"{folder}/{name}" for folder in ("reference", "policy", "judges/reward_model") for name in MODEL_FILES),
+    *(f"{folder}/generation_config.json" for folder in ("reference", "policy")),
+    *(f"judges/ranker/{name}" for name in ("config.json", "model.safetensors")),
+    *(f"judges/ranker/base/{name}" for name in ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")),
+    *(f"tasks/{task}.yaml" for task in ("common_sense", "reading", "translation")),
+    *(f"tasks/{task}_{split}.jsonl" for task in ("common_sense", "reading", "translation") for split in ("validation", "test")),
+    "tasks/scoring.py",
+    *(f"prompts/{split}.jsonl" for split in ("train", "validation", "test")),
+    "suite.json",
+    "report.json",
+}
+
+
+def silent(stage, done, total):
+    pass
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """Two builds of one seed, in two folders."""
+    folder = tmp_path_factory.mktemp("miniatures")
+    for name in ("one", "two"):
+        build(folder / name, TINY, seed=3, progress=silent)
+    return folder / "one", folder / "two"
+
+
+def contents(folder):
+    return {str(f.relative_to(folder)): f.read_bytes() for f in sorted(folder.rglob("*")) if f.is_file()}
+
+
+def test_every_file_of_the_layout_is_there(built):
+    assert set(contents(built[0])) == LAYOUT
+    assert [f.name for f in sorted(built[0].parent.iterdir())] == ["one", "two"]
+
+
+def test_the_same_seed_gives_the_same_files(built):
+    one, two = (contents(folder) for folder in built)
+    reports = json.loads(one.pop("report.json")), json.loads(two.pop("report.json"))
+    assert {k: hashlib.sha256(v).hexdigest() for k, v in one.items()} == {k: hashlib.sha256(v).hexdigest() for k, v in two.items()}
+    assert reports[0]["rlhf_path"] == reports[1]["rlhf_path"]
+    assert one["reference/model.safetensors"] != one["policy/model.safetensors"]
+
+
+def test_the_report_tells_the_whole_path(built):
+    report = json.loads((built[0] / "report.json").read_text())
+    assert [step["iteration"] for step in report["rlhf_path"]["iterations"]] == [0, 1, 2]
+    assert report["scenario"]["raft"]["iterations"] == 2
+    assert 0 <= report["judges"]["ranker"]["agreement"] <= 1
+
+
+def test_a_folder_that_holds_something_is_refused_and_left_alone(tmp_path):
+    (tmp_path / "precious.txt").write_text("mine")
+    with pytest.raises(HmaError, match="holds something already"):
+        build(tmp_path, TINY, seed=0, progress=silent)
+    assert contents(tmp_path) == {"precious.txt": b"mine"}
+
+
+def test_an_interrupted_build_leaves_nothing(tmp_path):
+    def interrupt(stage, done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        build(tmp_path / "out", TINY, seed=0, progress=interrupt)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unknown_scenario_is_refused_by_name():
+    result = CliRunner().invoke(app, ["build", "--scenario", "paradise"])
+    assert isinstance(result.exception, HmaError)
+    assert "paradise" in str(result.exception)
