@@ -164,7 +164,6 @@ class Store:
                 _check_version(version, other)
                 if version != VERSION:
                     return 0
-                before = connection.total_changes
                 connection.execute("INSERT OR IGNORE INTO studies SELECT * FROM other.studies")
                 connection.execute("INSERT OR IGNORE INTO item_sets SELECT * FROM other.item_sets")
                 before = connection.total_changes
