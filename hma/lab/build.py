@@ -72,6 +72,7 @@ def _build(folder: Path, scenario: Scenario, seed: int, progress: StageProgress)
         from hma.lab.judging import make_judges
 
         judges = pool.submit(make_judges, folder, scenario, seed)
+        progress("judges, beside it", 0, 1)
         started = time.perf_counter()
         policy, snapshots = _rlhf(reference, scenario, tokenizer, seed, progress)
         seconds["raft"] = time.perf_counter() - started
@@ -80,6 +81,7 @@ def _build(folder: Path, scenario: Scenario, seed: int, progress: StageProgress)
         path = _measured_path(folder, snapshots, progress)
         seconds["measuring the path"] = time.perf_counter() - started
         agreement = judges.result()
+        progress("judges, beside it", 1, 1)
     return {
         "seed": seed,
         "scenario": asdict(scenario),

@@ -6,18 +6,23 @@ import json
 import statistics
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from hma.core.alphas import ladder
+from hma.errors import HmaError
 from hma.lab.build import StageProgress, build
 from hma.lab.measuring import Scores
 from hma.lab.scenario import Scenario
 
 MIN_REWARD_GAIN = 2.0
 MIN_TAX = 10.0
-NUM_ALPHAS = 11
+NUM_ALPHAS = 21
+
+NOISE = 2.0
+"""Ability points within which two points of one chart are alike: twice the spread of mean ability over test sets."""
+
 NUM_FRESH_SETS = 5
 
 
@@ -37,10 +42,10 @@ class Comparison:
 
     @property
     def passed(self) -> bool:
-        """Whether MA encloses more, and lies above the curve on average and at no fewer than three snapshots in four."""
-        above = sum(margin > 0 for margin in self.margins)
+        """Whether MA encloses more, lies above by more than noise on average, and loses at most one snapshot in four."""
+        lost = sum(margin < -NOISE for margin in self.margins)
         mean = statistics.mean(self.margins)
-        return self.ma_hypervolume > self.path_hypervolume and mean > 0 and above >= 0.75 * len(self.margins)
+        return self.ma_hypervolume > self.path_hypervolume and mean > NOISE and lost <= 0.25 * len(self.margins)
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -77,6 +82,11 @@ def check_seed(folder: Path, scenario: Scenario, seed: int, progress: StageProgr
     if not (folder / "report.json").exists():
         build(folder, scenario, seed, progress)
     report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    if (report["seed"], report["scenario"]) != (seed, asdict(scenario)):
+        raise HmaError(
+            f"{folder} holds seed {report['seed']} of the scenario '{report['scenario']['name']}' with its own settings, "
+            f"not seed {seed} of '{scenario.name}' as it is now. Name another folder with --keep."
+        )
     path = report["rlhf_path"]["iterations"]
     ma = measure_ma(folder, progress)
     comparison = compared(ma, path)

@@ -95,7 +95,9 @@ def _progress(prefix: str = "") -> Iterator[Any]:
     """A function (stage, done, total) that draws one bar a stage on standard error."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from transformers.utils.logging import disable_progress_bar
 
+    disable_progress_bar()  # Bars for files that are read and written at once would break up these.
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as bars:
         tasks: dict[str, Any] = {}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from hma.lab.words import WORLD_SEED, invented
 
-NUM_CREATURES = 80
+NUM_CREATURES = 120
 CREATURES = tuple(invented(NUM_CREATURES, "CVCVE", seed=0))
 
 VALUES = {

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,12 @@ def make_judges(folder: Path, scenario: Scenario, seed: int) -> dict[str, Any]:
 
     Returns each judge's agreement with the program and the seconds it took. Meant for a process of its own.
     """
-    from transformers import AutoTokenizer, LlamaForCausalLM
+    from transformers import LlamaForCausalLM
     from transformers.utils.logging import disable_progress_bar
 
     from hma.lab.ranker import save_ranker, train_ranker
     from hma.lab.reward_model import train_reward_model
+    from hma.lab.tokenizer import make_tokenizer
 
     torch.set_num_threads(1)
     disable_progress_bar()
@@ -32,11 +33,11 @@ def make_judges(folder: Path, scenario: Scenario, seed: int) -> dict[str, Any]:
     preferences = draw_preferences("train", settings.pairs, share, seed)
     held_out = draw_preferences("test", settings.held_out_pairs, share, seed, noisy=False)
     started = time.perf_counter()
-    tokenizer = AutoTokenizer.from_pretrained(folder / "reference")
+    tokenizer = make_tokenizer()
     reference = LlamaForCausalLM.from_pretrained(folder / "reference")
     model = train_reward_model(reference, preferences, settings, tokenizer, seed, _silent)
     model.save_pretrained(folder / "judges" / "reward_model")
-    tokenizer.save_pretrained(folder / "judges" / "reward_model")
+    make_tokenizer().save_pretrained(folder / "judges" / "reward_model")  # One that has not padded: that would stay in the file.
     middle = time.perf_counter()
     save_ranker(train_ranker(preferences, settings, seed, _silent), folder / "judges" / "ranker")
     ended = time.perf_counter()
@@ -81,7 +82,7 @@ def open_ranker(folder: Path) -> Any:
     logging.disable(logging.WARNING)  # llm-blender warns that no ranker is loaded before one can be.
     try:
         blender = import_llm_blender().Blender()
-        with contextlib.redirect_stdout(sys.stderr):  # It prints, and standard output is for results.
+        with contextlib.redirect_stdout(io.StringIO()):  # It prints, and standard output is for results.
             blender.loadranker(str(folder), device="cpu", model_name=str(folder / "base"))
     finally:
         logging.disable(level)

@@ -39,8 +39,8 @@ class Raft:
     ``task_share`` of the prompts ask for a fact or a translation. There is no KL penalty.
     """
 
-    learning_rate: float = 1e-3
-    iterations: int = 16
+    learning_rate: float = 2e-3
+    iterations: int = 10
     prompts: int = 96
     samples: int = 8
     epochs: int = 2
@@ -79,10 +79,16 @@ class Scenario:
 
 DEFAULT = Scenario("default", "RAFT on how-to prompts alone; the style that it teaches spreads to the tasks")
 
+SLOW_RAFT = Scenario(
+    "slow_raft",
+    "The default at half the learning rate, for longer",
+    raft=Raft(learning_rate=1e-3, iterations=16),
+)
+
 STYLE_CONFLICT = Scenario(
     "style_conflict",
     "RAFT asks for facts and translations too, and the reward likes chatty answers to them",
-    raft=Raft(iterations=12, task_share=0.25),
+    raft=Raft(learning_rate=1e-3, iterations=12, task_share=0.25),
 )
 
 HEAVY_RAFT = Scenario(
@@ -92,5 +98,5 @@ HEAVY_RAFT = Scenario(
     raft=Raft(learning_rate=4e-3, iterations=14),
 )
 
-SCENARIOS = {scenario.name: scenario for scenario in (DEFAULT, STYLE_CONFLICT, HEAVY_RAFT)}
+SCENARIOS = {scenario.name: scenario for scenario in (DEFAULT, SLOW_RAFT, STYLE_CONFLICT, HEAVY_RAFT)}
 """The named scenarios."""

@@ -2,12 +2,14 @@
 
 import hashlib
 import json
+from dataclasses import replace
 
 import pytest
 from typer.testing import CliRunner
 
 from hma.errors import HmaError
 from hma.lab.build import build
+from hma.lab.check import check_seed
 from hma.lab.cli import app
 from hma.lab.corpus import Mixture
 from hma.lab.scenario import Judges, ModelSize, Pretraining, Raft, Scenario
@@ -63,7 +65,9 @@ def test_every_file_of_the_layout_is_there(built):
 def test_the_same_seed_gives_the_same_files(built):
     one, two = (contents(folder) for folder in built)
     reports = json.loads(one.pop("report.json")), json.loads(two.pop("report.json"))
-    assert {k: hashlib.sha256(v).hexdigest() for k, v in one.items()} == {k: hashlib.sha256(v).hexdigest() for k, v in two.items()}
+    assert {k: hashlib.sha256(v).hexdigest() for k, v in one.items()} == {
+        k: hashlib.sha256(v).hexdigest() for k, v in two.items()
+    }
     assert reports[0]["rlhf_path"] == reports[1]["rlhf_path"]
     assert one["reference/model.safetensors"] != one["policy/model.safetensors"]
 
@@ -89,6 +93,14 @@ def test_an_interrupted_build_leaves_nothing(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         build(tmp_path / "out", TINY, seed=0, progress=interrupt)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_check_refuses_the_build_of_other_settings(built):
+    other = replace(TINY, raft=replace(TINY.raft, learning_rate=1.0))
+    with pytest.raises(HmaError, match="--keep"):
+        check_seed(built[0], other, seed=3, progress=silent)
+    with pytest.raises(HmaError, match="seed 3 of the scenario 'tiny'"):
+        check_seed(built[0], TINY, seed=4, progress=silent)
 
 
 def test_an_unknown_scenario_is_refused_by_name():

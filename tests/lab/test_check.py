@@ -28,6 +28,13 @@ def test_a_front_below_the_curve_fails():
     assert not compared(at((0, 90), (1, 70), (4, 60)), PATH).passed
 
 
+def test_a_front_within_the_noise_of_the_curve_does_not_pass():
+    comparison = compared(at((0, 90), (1, 86), (2, 76), (3, 66), (4, 60)), PATH)
+    assert comparison.ma_hypervolume > comparison.path_hypervolume
+    assert comparison.margins == (1, 1, 1)
+    assert not comparison.passed
+
+
 def test_a_snapshot_that_no_merge_reaches_is_lost():
     path = at((0, 90), (5, 80), (4, 60))
     comparison = compared(at((0, 90), (3, 85), (4, 60)), path)
