@@ -6,14 +6,14 @@ import streamlit as st
 
 ICON = Path(__file__).parent / "hma" / "ui" / "icon.png"
 
-st.set_page_config(page_title="Alignment-tax explorer", page_icon=str(ICON), layout="wide")
+st.set_page_config(page_title="Alignment-tax explorer", layout="wide")
 page = st.navigation([st.Page("pages/explore.py", title="Explore", default=True)], position="hidden")
 
 if "study" not in st.session_state:
     # The chart's code is by far the largest thing that the browser fetches and reads. A chart of nothing,
-    # hidden by the style sheet, has it begin with that while the imports below and the points are read here.
+    # hidden, has it begin with that while the imports below and the points are read here.
     with st.container(key="preload"):
-        st.html("<style>.st-key-preload { display: none; }</style>")
+        st.html("<style>:has(> .st-key-preload) { display: none; }</style>")
         st.plotly_chart({"data": [{"type": "scatter"}], "layout": {"height": 10}}, key="preload_chart")
 
 from hma.ui import studybar, style  # noqa: E402
@@ -21,5 +21,7 @@ from hma.ui.guard import shown  # noqa: E402
 
 style.show()
 with shown():
-    st.session_state["study"] = studybar.show()
+    st.session_state["study"] = st.session_state["framed"] = studybar.show()
     page.run()
+# Last, because Streamlit loads an imaging library for it.
+st.set_page_config(page_icon=ICON)

@@ -33,7 +33,8 @@ def launch(
 
     headless = str(not browser).lower()
     sys.argv = ["streamlit", "run", str(ROOT / "app.py"), f"--server.port={port}", f"--server.address={address}"]
-    sys.argv.append(f"--server.headless={headless}")
+    # Without the second, a first start on a new machine waits at a prompt for an e-mail address.
+    sys.argv += [f"--server.headless={headless}", "--server.showEmailPrompt=false"]
     cli.main()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 
 import streamlit as st
@@ -88,6 +87,4 @@ def _prompts(suite_path: str, split: str, size: str, fingerprint: str) -> tuple[
 def other_points(of: Study) -> int:
     """How many points of other studies the store holds: they never stand on this study's chart."""
     store = engine().store
-    with contextlib.suppress(KeyError):
-        return sum(store.revision(s) for s in store.studies() if s.key != of.key)
-    return 0
+    return sum(store.revision(s) for s in store.studies() if s.key != of.key)

@@ -20,23 +20,24 @@ def show(board: Board, point: Point) -> None:
     asked = {prompt.id: prompt.text for prompt in access.prompts(board.study)}
     _pager([asked.get(i, i) for i in result.ids])
     place = st.session_state[_PLACE]
-    for column, (title, of) in zip(st.columns(3, gap="small"), _columns(board, point), strict=True):
+    for column, (side, title, of) in zip(st.columns(3, gap="small"), _columns(board, point), strict=True):
         with column:
-            _answer(title, of, result.ids[place])
+            _answer(side, title, of, result.ids[place])
 
 
-def _columns(board: Board, point: Point) -> list[tuple[str, Point | None]]:
-    return [("Reference", board.reference), (text.point_name(point), point), ("Policy", board.policy)]
+def _columns(board: Board, point: Point) -> list[tuple[str, str, Point | None]]:
+    return [("left", "Reference", board.reference), ("middle", text.point_name(point), point), ("right", "Policy", board.policy)]
 
 
 def _pager(prompts: list[str]) -> None:
     """The choice of a prompt, by list or one by one."""
     last = len(prompts) - 1
     st.session_state[_PLACE] = min(st.session_state.get(_PLACE, 0), last)
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
         st.selectbox(
-            "Prompt", range(len(prompts)), format_func=lambda i: f"{i + 1}. {prompts[i]}", key=_PLACE, width="stretch"
-        )
+            "Prompt", range(len(prompts)), format_func=lambda i: f"{i + 1}. {prompts[i]}", key=_PLACE,
+            label_visibility="collapsed",
+        )  # fmt: skip
         st.button("‹", key="prompt_back", on_click=_turn, args=(-1, last), width="content", help="Previous prompt")
         st.button("›", key="prompt_on", on_click=_turn, args=(1, last), width="content", help="Next prompt")
 
@@ -45,13 +46,13 @@ def _turn(step: int, last: int) -> None:
     st.session_state[_PLACE] = (st.session_state[_PLACE] + step) % (last + 1)
 
 
-def _answer(title: str, point: Point | None, prompt: str) -> None:
+def _answer(side: str, title: str, point: Point | None, prompt: str) -> None:
     """One model's answer. It is never read as Markdown or HTML."""
-    with st.container(border=True, height="stretch"):
+    with st.container(border=True, height="stretch", key=f"answer_{side}"):
         result = access.engine().store.results(point.key).get(REWARD) if point else None
         if result is None or result.outputs is None or prompt not in result.ids:
-            st.caption(f"{title}: not measured")
+            st.caption(f"**{title}**  \nnot measured yet")
             return
         place = result.ids.index(prompt)
-        st.caption(f"{title} · reward {text.fixed(float(result.items[place, 0]), 2)}")
+        st.caption(f"**{title}**  \nreward {text.fixed(float(result.items[place, 0]), 2)}")
         st.text(result.outputs[place] or "(an empty answer)", width="stretch")

@@ -23,13 +23,13 @@ BARS_FOR_ALL = 200
 """Points up to which every one may have its bars."""
 
 WEBGL_FROM = 1000
-HEIGHT = 430
+HEIGHT = 390
 
 _SERIES = (
-    ("hma", "HMA: a share per block", "circle", HMA_COLOUR, 9),
-    ("ma", "MA: one share for all", "diamond", MA_COLOUR, 10),
+    ("hma", "HMA: share per block", "circle", HMA_COLOUR, 9),
+    ("ma", "MA: one share", "diamond", MA_COLOUR, 10),
     ("own", "measured here", "star", OWN_COLOUR, 13),
-    ("end", "both ends", "square", None, 11),
+    ("end", "ends", "square", None, 11),
 )
 
 
@@ -153,9 +153,7 @@ def _bars(scores: list[Any], colour: str) -> dict[str, Any]:
     }
 
 
-def _picker(
-    points: Sequence[Point], selected: str | None, members: set[str], theme: str, scatter: str
-) -> dict[str, Any]:
+def _picker(points: Sequence[Point], selected: str | None, members: set[str], theme: str, scatter: str) -> dict[str, Any]:
     """An invisible marker over every point: it takes clicks, answers hovering, and is the ring where selected.
 
     The ring follows a click in the browser, so that the figure need not change for it.
@@ -203,7 +201,7 @@ def _layout(
     axis = {"zeroline": False, "showline": True, "linecolor": NEUTRAL[theme], "ticks": "outside", "ticklen": 4}
     return {
         "height": HEIGHT,
-        "margin": {"l": 62, "r": 14, "t": 34, "b": 52},
+        "margin": {"l": 62, "r": 14, "t": 30, "b": 46},
         "xaxis": {**axis, "title": {"text": f"{title}, better →", "standoff": 8}, "range": across},
         "yaxis": {**axis, "title": {"text": "Mean ability kept (points), better →", "standoff": 6}, "range": up},
         "legend": {

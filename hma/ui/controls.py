@@ -33,9 +33,7 @@ def submit(board: Board, *recipes: Recipe) -> None:
     jobs = [engine.submit(board.study, recipe, METHOD) for recipe in recipes]
     now = state.view()
     over = {job.id for job in engine.jobs() if job.state == "cancelled"}
-    state.change(
-        followed=now.followed | {job.id for job in jobs}, own=jobs[-1].id, dismissed=now.dismissed | over
-    )
+    state.change(followed=now.followed | {job.id for job in jobs}, own=jobs[-1].id, dismissed=now.dismissed | over)
     st.session_state[_RERUN] = True
 
 
@@ -94,7 +92,9 @@ def _recipe(partition: Partition) -> Recipe:
 def _presets(board: Board, partition: Partition) -> None:
     with st.container(horizontal=True, gap="xxsmall", key="presets"):
         for name, alpha in PRESETS.items():
-            st.button(name, on_click=_preset, args=(board, (alpha,) * partition.num_blocks), key=f"preset_{name}", width="content")
+            st.button(
+                name, on_click=_preset, args=(board, (alpha,) * partition.num_blocks), key=f"preset_{name}", width="content"
+            )
         point = board.point(state.view().selected)
         alphas = point and on_sliders(point.recipe, partition)
         st.button(

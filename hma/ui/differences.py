@@ -37,9 +37,7 @@ def taxes(
     """
     tasks = [task for members in groups.values() for task in members]
     values = {t: statistics.value(reference[t]) - statistics.value(point[t]) for t in tasks}
-    samples = {
-        t: statistics.resampled(reference[t], seed) - statistics.resampled(point[t], seed) for seed, t in enumerate(tasks)
-    }
+    samples = {t: statistics.resampled(reference[t], seed) - statistics.resampled(point[t], seed) for seed, t in enumerate(tasks)}
     found = {t: Difference(values[t], *statistics.interval(samples[t])) for t in tasks}
     mean = np.mean([np.mean([samples[t] for t in members], axis=0) for members in groups.values()], axis=0)
     value = float(np.mean([np.mean([values[t] for t in members]) for members in groups.values()]))

@@ -8,7 +8,7 @@ from hma.core.study import Study
 from hma.ui import access, answers, controls, plot, progress, state, table
 from hma.ui.board import Board
 from hma.ui.guard import shown
-from hma.ui.text import plain, point_name
+from hma.ui.text import plain
 
 _TIPS = (
     "**1** Click a point: its scores and answers stand below.",
@@ -93,10 +93,12 @@ def _empty(board: Board) -> None:
             "Begin with the two ends: the model before RLHF and the one after.",
             text_alignment="center",
         )
-        st.button("Measure the two ends", type="primary", on_click=_measure_ends, args=(board,), key="measure_ends", width="content")
+        _ends_button(board, "Measure the two ends", "primary")
         others = access.other_points(study)
         if others:
-            st.caption(f"The store holds {others} points of other studies (other items, sizes or settings); they are never mixed in.")
+            st.caption(
+                f"The store holds {others} points of other studies (other items, sizes or settings); they are never mixed in."
+            )
 
 
 def _missing_end(board: Board) -> None:
@@ -104,7 +106,14 @@ def _missing_end(board: Board) -> None:
     if board.points and missing:
         names = " and the ".join("policy" if r.alphas[0] == 0 else "reference" for r in missing)
         st.caption(f"The {names} is not measured yet, so there is no tax and no hypervolume.")
-        st.button(f"Measure the {names}", on_click=_measure_ends, args=(board,), key="measure_ends", width="stretch")
+        _ends_button(board, f"Measure the {names}", "secondary")
+
+
+def _ends_button(board: Board, label: str, kind: str) -> None:
+    """The button that has the missing ends measured, idle while they are."""
+    waiting = {job.key for job in access.engine().jobs() if not job.is_over}
+    asked = waiting >= {board.study.point_key(recipe) for recipe in controls.ends_missing(board)}
+    st.button(label, type=kind, on_click=_measure_ends, args=(board,), key="measure_ends", disabled=asked)
 
 
 def _measure_ends(board: Board) -> None:
@@ -116,14 +125,11 @@ def _selected(board: Board) -> None:
     point = board.point(state.view().selected)
     if point is None:
         return
-    suggested = board.suggested
     with st.container(key="selected_point"):
-        left, right = st.columns([1, 1], gap="medium")
+        left, right = st.columns(2, gap="medium")
         with left:
             table.choose(board)
             table.show_point(board, point)
-            if suggested and suggested.key == point.key:
-                st.caption(f"{point_name(point)} is the suggested point: the knee of the front.")
         with right, shown():
             answers.show(board, point)
 

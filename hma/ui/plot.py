@@ -14,11 +14,18 @@ _CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d
 
 def show(board: Board) -> None:
     """Draw the chart and the line of facts under it."""
-    range_mode, bars = _settings()
-    st.plotly_chart(
-        _figure(board, range_mode, bars), key="chart", on_select=_clicked, selection_mode="points", config=_CONFIG, alt=_alt(board)
-    )
-    st.caption(_facts(board))
+    with st.container(key="plot", gap="xsmall"):
+        range_mode, bars = _settings()
+        st.plotly_chart(
+            _figure(board, range_mode, bars),
+            key="chart",
+            on_select=_clicked,
+            selection_mode="points",
+            config=_CONFIG,
+            alt=_alt(board),
+        )
+        with st.container(key="facts"):
+            st.caption(_facts(board))
 
 
 def _settings() -> tuple[str, str]:
@@ -66,10 +73,10 @@ def _alt(board: Board) -> str:
 
 def _facts(board: Board) -> str:
     """The front's size, its hypervolume and corner, and what the markers mean."""
-    front = f"Filled: on the front ({len(board.front)} of {len(board.points)} points). Open: another point beats it."
+    front = f"Filled: on the front ({len(board.front)} of {len(board.points)}). Open: another point beats it."
     if board.corner is None or board.hypervolume is None:
         return f"{front} No hypervolume or tax yet: they need both ends measured."
     return (
-        f"{front} Hypervolume {board.hypervolume:.1f} (reward × ability) above the corner at reward "
-        f"{text.fixed(board.corner.reward, 2)} and ability {text.fixed(board.corner.ability, 1)}: the worse of the two ends on each axis."
+        f"{front} Hypervolume {board.hypervolume:.1f} above the worse of both ends: reward "
+        f"{text.fixed(board.corner.reward, 2)}, ability {text.fixed(board.corner.ability, 1)} (the corner)."
     )

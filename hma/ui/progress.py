@@ -77,7 +77,9 @@ def _draw_running(job: Job) -> None:
 
 def _cancel_button(job: Job) -> None:
     stopping = job.stage == "cancelling"
-    st.button("Cancel", key=f"cancel_{job.id}", on_click=access.engine().cancel, args=(job.id,), disabled=stopping, width="content")
+    st.button(
+        "Cancel", key=f"cancel_{job.id}", on_click=access.engine().cancel, args=(job.id,), disabled=stopping, width="content"
+    )
 
 
 def _draw_ended(jobs: Sequence[Job]) -> None:

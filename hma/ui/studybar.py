@@ -18,31 +18,33 @@ SPLITS = {"validation": "Validation items: for choosing", "test": "Test items: f
 
 def show() -> Study:
     """Draw the bar and return the study it is set to. Raises CheckpointError or SuiteError."""
+    first = "link_read" not in st.session_state
+    if first:
+        access.forget_studies()  # A page that is loaded again sees what changed on disk.
     sizes = access.sizes()
-    _follow_link(sizes)
+    if first:
+        st.session_state["link_read"] = True
+        _follow_link(sizes)
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="study_bar"):
-        title = st.empty()
-        st.space("stretch")
+        title = st.container(horizontal=True, vertical_alignment="center", gap="small", width="stretch")
         split = st.segmented_control(
             "Items", list(SPLITS), format_func=SPLITS.get, default="validation", required=True, key="split",
-            label_visibility="collapsed", width="content",
+            label_visibility="collapsed", width="content", wrap=True,
         )  # fmt: skip
         size = st.segmented_control(
             "Size", list(sizes), format_func=lambda s: f"{s.capitalize()}: {sizes[s]} items", default=next(iter(sizes), None),
             required=True, key="size", label_visibility="collapsed", width="content",
         )  # fmt: skip
         study = access.study(split or "validation", size or "quick")
-        title.markdown(_title(study), width="content")
-        worker_chip(study)
+        with title:
+            st.markdown(_title(study), width="content")
+            worker_chip(study)
     return study
 
 
 def _follow_link(sizes: dict[str, int]) -> None:
-    """On the first run, turn to the study that the link's point belongs to."""
+    """Turn to the study that the link's point belongs to."""
     key = st.query_params.get("point")
-    if "link_read" in st.session_state:
-        return
-    st.session_state["link_read"] = True
     if not key:
         return
     store = access.engine().store

@@ -21,8 +21,8 @@ def choose(board: Board) -> None:
     names = {p.key: _listed(board, p) for p in sorted(board.points, key=lambda p: -p.reward.value)}
     st.session_state["point_choice"] = state.view().selected
     st.selectbox(
-        "Selected point", list(names), format_func=names.get, key="point_choice", on_change=_chosen,
-        help="All points, from the highest reward down. The same as clicking the chart.",
+        "Selected point: all points from the highest reward down", list(names), format_func=names.get, key="point_choice",
+        on_change=_chosen, label_visibility="collapsed",
     )  # fmt: skip
 
 
@@ -56,7 +56,7 @@ def _scores(board: Board, point: Point) -> str:
     rows = [_row(board.study.reward, point, board, REWARD, None)]
     rows += [_row(axis, point, board, axis.name, lost.get(axis.name)) for axis in board.study.abilities]
     rows.append(_row(Axis(MEAN, "Mean ability", "points"), point, board, MEAN, lost.get(MEAN)))
-    head = "".join(f"<th>{h}</th>" for h in ("Score", "This merge", "Tax", "Reference", "Policy", "Items"))
+    head = "".join(f"<th>{h}</th>" for h in ("Score", "This point", "Tax", "Reference", "Policy", "Items"))
     note = f'<p class="hma-note">Reward against the reference: {_difference(gain)}, on the same prompts.</p>' if gain else ""
     return f'<div class="hma-scores"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>{note}'
 
@@ -93,9 +93,11 @@ def _origin(board: Board, point: Point) -> str:
         shares = ", ".join(f"{n} {text.alpha(a)}" for n, a in zip(names, point.recipe.alphas, strict=True))
     when = point.measured_at[:16].replace("T", " ")
     by = _METHODS.get(point.method, text.plain(point.method) or "hand")
+    suggested = board.suggested
+    knee = "The suggested point, the knee of the front. " if suggested and suggested.key == point.key else ""
     return (
-        f"Share of pre-RLHF weights: {shares}. Measured {text.plain(when)} UTC by {by} on {text.plain(point.device or 'CPU')}, "
-        f"in {point.elapsed_seconds:.1f} s. Small figures are 95 % intervals; tax is the reference's ability minus "
+        f"{knee}Share of pre-RLHF weights: {shares}. Measured {text.plain(when)} UTC by {by} on {text.plain(point.device)}, in "
+        f"{point.elapsed_seconds:.1f} s. Small figures are 95 % intervals; tax is the reference's ability minus "
         "this one's, paired on the same items, faint where its interval holds zero. Mean ability is our own aggregate: "
         "the plain mean of the groups."
     )
@@ -103,7 +105,7 @@ def _origin(board: Board, point: Point) -> str:
 
 def show_all(board: Board) -> None:
     """All points as a table, drawn only once it is opened; choosing a row selects the point."""
-    opened = st.expander(f"All points ({len(board.points)})", key="all_points", on_change="rerun")
+    opened = st.expander("All points", key="all_points", on_change="rerun")
     if not opened.open:
         return
     ordered = sorted(board.points, key=lambda p: -p.reward.value)
@@ -118,9 +120,9 @@ def show_all(board: Board) -> None:
         "measured by": [_METHODS.get(p.method, p.method) for p in ordered],
         "measured at": [p.measured_at[:19].replace("T", " ") for p in ordered],
     }
-    numbers = {name: st.column_config.NumberColumn(format="%.2f") for name in columns if name not in ("point", "on the front")}
-    for name in ("measured by", "measured at"):
-        numbers.pop(name)
+    formats = {"reward": "%.2f", "tax": "%+.1f", "mean share": "%.2f", "mean ability": "%.1f"}
+    formats |= {axis.title: "%.1f" for axis in board.study.abilities}
+    numbers = {name: st.column_config.NumberColumn(format=form) for name, form in formats.items()}
     with opened:
         st.dataframe(
             columns, hide_index=True, column_config=numbers, key="table", selection_mode="single-row",

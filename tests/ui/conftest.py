@@ -47,6 +47,15 @@ def store_path(tmp_path, filled):
     return path
 
 
+_run = AppTest._run
+
+
+def whole_app(test, *arguments, **keywords):
+    """Run ``app.py`` each time. AppTest, seeing a folder called pages, would go on with the page's script alone."""
+    test._finished_page_script_hash = ""
+    return _run(test, *arguments, **keywords)
+
+
 @pytest.fixture
 def app(monkeypatch, place, store_path):
     """Make an AppTest of the app; ``seconds`` is what a measurement takes with the stand-in worker."""
@@ -58,6 +67,7 @@ def app(monkeypatch, place, store_path):
         for name, value in settings.items():
             monkeypatch.setenv(name, value)
         monkeypatch.setattr(access, "WORKER", (sys.executable, "-m", "tests.ui.worker", str(seconds)))
+        monkeypatch.setattr(AppTest, "_run", whole_app)
         st.cache_resource.clear()
         test = AppTest.from_file(str(ROOT / "app.py"), default_timeout=20)
         if link:

@@ -121,7 +121,9 @@ def test_a_cancelled_measurement_says_so_and_stores_nothing(app, study):
     test = app(seconds=8).run()
     set_sliders(test, 0.35, 0.15, 0.05)
     button(test, "measure").click().run()
-    wait_for(test, lambda t: any((b.key or "").startswith("cancel_") for b in t.button) and access.engine().worker().status == "busy")
+    wait_for(
+        test, lambda t: any((b.key or "").startswith("cancel_") for b in t.button) and access.engine().worker().status == "busy"
+    )
     next(b for b in test.button if b.key.startswith("cancel_")).click().run()
     wait_for(test, lambda t: t.info)
     assert "cancelled" in test.info[0].value

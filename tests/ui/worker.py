@@ -22,7 +22,7 @@ def main() -> None:
     def listen():
         while True:
             try:
-                message = pickle.load(sys.stdin.buffer)
+                message = pickle.load(sys.stdin.buffer)  # noqa: S301 (the engine that started us)
             except EOFError:
                 os._exit(0)
             with ready:
@@ -40,8 +40,6 @@ def main() -> None:
             kind, *rest = requests.pop(0)
         if kind == "open":
             send("ready", "CPU (stand-in)")
-        elif kind == "prepare":
-            send("prepared")
         elif kind == "prepare":
             send("prepared")
         elif kind == "measure":

@@ -63,7 +63,8 @@ def measurement(study: Study, recipe: Recipe, method: str = "sweep", answer: str
     """Made-up results in the shape of a real trade-off: reward falls and ability rises with the share of the reference."""
     layers = np.array(recipe.layer_alphas).reshape(3, -1).mean(axis=1)
     seed = int(study.point_key(recipe)[:8], 16)
-    draw, n = np.random.default_rng([7, n_items(study)]), study.num_items
+    n = study.num_items
+    draw = np.random.default_rng([7, n])
     noise = draw.normal(size=(n, 1))
     level = 4.3 - 5.1 * float(layers @ [0.15, 0.1, 0.75]) ** 1.7
     ids = tuple(f"{study.split}-{i}" for i in range(n))
@@ -77,10 +78,6 @@ def measurement(study: Study, recipe: Recipe, method: str = "sweep", answer: str
         threshold = np.random.default_rng([11, place]).random((n, 1))
         results[name] = Result("mean", 100.0 * (threshold < kept + 0.03 * own.normal()), ids)
     return Measurement(recipe, results, method, "CPU (test)", 1.4, {"merge": 0.01}, "2026-01-02T03:04:05+00:00")
-
-
-def n_items(study: Study) -> int:
-    return study.num_items
 
 
 def fill(store: Store, study: Study, grid: int = 5, sweep: int = 11, answer: str | None = None) -> None:

@@ -1,0 +1,138 @@
+"""One walk through the real page, with the shipped pair, a real worker and a real browser."""
+
+import os
+import re
+import signal
+from urllib.parse import parse_qs, urlparse
+
+from hma.core.recipe import Recipe
+from tests.browser.conftest import SCREENSHOTS, trap_recipe, wait_until
+from tests.ui.world import TRAP
+
+LONELIEST = """() => {
+  const chart = document.querySelector('.st-key-chart .js-plotly-plot');
+  const trace = chart._fullData[chart._fullData.length - 1], layout = chart._fullLayout;
+  const at = trace.x.map((x, i) => [layout.xaxis.d2p(x), layout.yaxis.d2p(trace.y[i])]);
+  const apart = at.map((a, i) => trace.selectedpoints.includes(i) ? -1 : Math.min(
+    ...at.map((b, j) => i === j ? 1e9 : Math.hypot(a[0] - b[0], a[1] - b[1]))));
+  const best = apart.indexOf(Math.max(...apart)), box = chart.getBoundingClientRect();
+  return {x: box.x + layout._size.l + at[best][0], y: box.y + layout._size.t + at[best][1],
+    key: trace.customdata[best], count: at.length};
+}"""
+"""Where the point that is farthest from its neighbours stands on the screen, and its key."""
+
+RING = """() => {
+  const chart = document.querySelector('.st-key-chart .js-plotly-plot');
+  const trace = chart._fullData[chart._fullData.length - 1];
+  return (trace.selectedpoints || []).map(i => trace.customdata[i]);
+}"""
+
+
+def selected(page):
+    """The key in the page's address."""
+    return parse_qs(urlparse(page.url).query).get("point", [""])[0]
+
+
+def wait_for_point(page, key, seconds=40):
+    def there():
+        page.wait_for_timeout(100)
+        return selected(page) == key and page.evaluate(RING) == [key]
+
+    wait_until(there, seconds, f"point {key} to be selected; selected is {selected(page)}")
+
+
+def set_sliders(page, *steps):
+    """Press the arrow key on each slider, from the policy's end: one step is 0.05."""
+    page.get_by_role("button", name="policy", exact=True).click()
+    page.get_by_text("Measured: policy (after RLHF)").first.wait_for()
+    wait_until(lambda: page.wait_for_timeout(100) or page.evaluate(RING) == [selected(page)], 20, "the policy to be selected")
+    for place, count in enumerate(steps):
+        slider = page.get_by_role("slider").nth(place)
+        slider.focus()
+        for _ in range(count):
+            page.keyboard.press("ArrowRight")
+    page.get_by_text(f"Not measured yet: HMA {' / '.join(f'{s * 0.05:g}' for s in steps)}").wait_for()
+
+
+def measure(page):
+    page.get_by_role("button", name="Measure this merge").click()
+
+
+def key_of(study, *steps):
+    return study.point_key(Recipe(study.partition(), tuple(round(s * 0.05, 2) for s in steps)))
+
+
+def test_the_shipped_points_are_drawn_and_a_click_shows_a_point(open_page, study, store):
+    page = open_page()
+    assert page.evaluate(LONELIEST)["count"] == len(store.points(study))
+    wait_until(lambda: selected(page), 10, "a point in the address")
+    table = page.locator(".hma-scores").inner_text()
+    target = page.evaluate(LONELIEST)
+    page.mouse.click(target["x"], target["y"])
+    wait_for_point(page, target["key"])
+    page.wait_for_function("before => document.querySelector('.hma-scores').innerText != before", arg=table)
+    answers = store.results(target["key"])["reward"].outputs
+    page.locator(".st-key-answer_middle").get_by_text(answers[0].split("\n")[0], exact=False).first.wait_for()
+
+
+def test_three_sliders_and_a_button_make_a_new_point(open_page, study, store, server):
+    page = open_page()
+    wait_until(lambda: page.wait_for_timeout(100) or page.get_by_text(re.compile(": ready")).count(), 60, "the worker")
+    os.kill(server.worker(), signal.SIGSTOP)  # So that it can be seen working.
+    set_sliders(page, 7, 3, 1)
+    measure(page)
+    page.get_by_test_id("stProgress").wait_for()
+    os.kill(server.worker(), signal.SIGCONT)
+    key = key_of(study, 7, 3, 1)
+    wait_for_point(page, key)
+    assert store.point(key).method == "slider"
+    assert key in page.evaluate("() => document.querySelector('.st-key-chart .js-plotly-plot')._fullData.at(-1).customdata")
+    page.reload()
+    page.wait_for_selector(".st-key-chart .scatterlayer .point", timeout=40_000)
+    wait_for_point(page, key)
+
+
+def test_a_cancelled_measurement_leaves_no_point_and_a_killed_worker_is_replaced(open_page, study, store, server):
+    page = open_page()
+    wait_until(lambda: page.wait_for_timeout(100) or page.get_by_text(re.compile(": ready")).count(), 60, "the worker")
+    os.kill(server.worker(), signal.SIGSTOP)
+    set_sliders(page, 3, 7, 1)
+    measure(page)
+    page.get_by_role("button", name="Cancel").click()
+    os.kill(server.worker(), signal.SIGCONT)
+    page.get_by_text("was cancelled").first.wait_for()
+    assert store.point(key_of(study, 3, 7, 1)) is None
+    page.get_by_role("button", name="Dismiss").click()
+
+    os.kill(server.worker(), signal.SIGSTOP)
+    set_sliders(page, 1, 3, 3)
+    measure(page)
+    page.get_by_role("button", name="Cancel").wait_for()
+    os.kill(server.worker(), signal.SIGKILL)
+    page.get_by_text("next request starts a fresh worker").first.wait_for()
+    page.get_by_role("button", name="Dismiss").click()
+    measure(page)
+    wait_for_point(page, key_of(study, 1, 3, 3))
+
+
+def test_an_answer_is_shown_as_it_stands_and_does_not_run(open_page, study):
+    page = open_page(point=study.point_key(trap_recipe(study)))
+    page.locator(".st-key-answer_middle").get_by_text(TRAP).wait_for()
+    assert page.title() == "Alignment-tax explorer"
+    assert not page.locator(".st-key-answer_middle [data-testid=stText]").locator("script, img, a, strong").count()
+
+
+def test_it_looks_right_in_light_and_dark_wide_and_narrow(open_page):
+    SCREENSHOTS.mkdir(exist_ok=True)
+    for scheme in ("light", "dark"):
+        page = open_page(scheme=scheme)
+        page.wait_for_timeout(500)
+        button = page.get_by_role("button", name="Measure this merge").bounding_box()
+        assert button["y"] + button["height"] <= 800
+        chart = page.locator(".st-key-chart").bounding_box()
+        assert chart["y"] + chart["height"] <= 800
+        page.screenshot(path=SCREENSHOTS / f"explore-{scheme}-1280.png")
+        page.set_viewport_size({"width": 390, "height": 844})
+        page.wait_for_timeout(1000)
+        assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
+        page.screenshot(path=SCREENSHOTS / f"explore-{scheme}-390.png")

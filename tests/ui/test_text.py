@@ -1,0 +1,82 @@
+"""Digits, signs and names, and that no text of others becomes markup."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hma.core.partition import Partition
+from hma.core.point import Score
+from hma.core.recipe import Recipe
+from hma.core.statistics import Result
+from hma.ui import text
+from hma.ui.differences import MEAN, reward_gain, taxes
+
+
+@pytest.mark.parametrize(
+    ("value", "half", "shown"),
+    [
+        (3.91837, 0.21, "3.92"),
+        (3.91837, 0.48, "3.9"),
+        (83.127, 2.3, "83.1"),
+        (83.127, 4.4, "83"),
+        (83.127, 0.96, "83.1"),
+        (83.127, 12.0, "83"),
+        (-0.81, 0.11, "−0.81"),
+        (-0.0001, 0.2, "0.00"),
+        (100.0, 0.0, "100.0"),
+        (0.123456, 0.00001, "0.123"),
+    ],
+)
+def test_a_score_has_the_digits_that_its_interval_supports(value, half, shown):
+    assert text.rounded(Score(value, half / 2, 10, value - half, value + half)) == shown
+
+
+@given(st.floats(1e-6, 1e4))
+def test_the_last_digit_is_never_finer_than_a_hundredth_of_the_half_width(half):
+    digits = text.decimals(half)
+    assert 0 <= digits <= 3
+    assert digits == 0 or 10.0**-digits >= half / 100 - 1e-12 or digits == 3
+    assert digits == 3 or 10.0**-digits <= half * 1.0001 or digits == 0
+
+
+def test_differences_carry_their_sign():
+    assert text.signed(4.26, 0.9) == "+4.3"
+    assert text.signed(-4.26, 0.9) == "−4.3"
+    assert text.signed(0.001, 0.9) == "0.0"
+    assert text.interval(-1.26, 2.5) == "−1.3 to 2.5"
+
+
+def test_recipes_are_called_by_their_method():
+    partition = Partition.equal(6)
+    named = {(0, 0, 0): "policy (after RLHF)", (1, 1, 1): "reference (before RLHF)", (0.2,) * 3: "MA 0.2"}
+    for alphas, name in named.items():
+        assert text.recipe_name(Recipe(partition, alphas)) == name
+    assert text.recipe_name(Recipe(partition, (0.25, 1, 0))) == "HMA 0.25 / 1 / 0"
+
+
+@pytest.mark.parametrize("mark", ["*a*", "<b>", "[a](b)", "`a`", "$a$", "_a_", "# a", "~~a~~", "![a](b)", ":red[a]"])
+def test_markup_is_escaped(mark):
+    escaped = text.plain(mark)
+    for place, letter in enumerate(escaped):
+        if letter in "*<>[]()`$_#~!:":
+            assert escaped[place - 1] == "\\"
+
+
+def test_a_shortcode_is_broken():
+    assert ":\u200b" in text.plain("see :smile: here").replace("\\", "")
+
+
+def result(values):
+    return Result("mean", np.array(values, dtype=float).reshape(-1, 1), tuple(map(str, range(len(values)))))
+
+
+def test_a_tax_is_paired_by_item():
+    before = {"reward": result([1, 2, 3, 4]), "a": result([100, 100, 0, 100]), "b": result([0, 100, 100, 0])}
+    after = {"reward": result([2, 3, 4, 5]), "a": result([0, 100, 0, 100]), "b": result([0, 100, 100, 0])}
+    lost = taxes(before, after, {"one": ["a"], "two": ["b"]})
+    assert lost["a"].value == 25
+    assert (lost["b"].value, lost["b"].low, lost["b"].high) == (0, 0, 0)  # the same on every item: no noise
+    assert lost[MEAN].value == 12.5
+    gain = reward_gain(before, after)
+    assert (gain.value, gain.low, gain.high) == (1, 1, 1)
