@@ -13,7 +13,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from hma import report
-from hma.bench import app as bench_app
+from hma.bench.cli import app as bench_app
+from hma.board import Board
 from hma.core import alphas as alphas_of
 from hma.core.recipe import Recipe
 from hma.core.study import Study
@@ -23,7 +24,6 @@ from hma.lab.cli import app as lab_app
 from hma.launch import launch
 from hma.store import Store
 from hma.study import SHIPPED, open_store, open_study
-from hma.ui.board import Board
 
 app = typer.Typer(
     name="hma",

@@ -11,11 +11,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from hma import text
+from hma.board import Board
 from hma.core import front as fronts
-from hma.core.point import Point, Score, tax
+from hma.core.point import Point, Score
 from hma.core.study import Study
-from hma.ui import text
-from hma.ui.board import Board
+from hma.core.tax import MEAN, tax
 
 _WIDE = 100
 """Columns of a terminal from which the keys of points are shown as well."""
@@ -55,7 +56,7 @@ def print_points(study: Study, points: Sequence[Point], title: str = "") -> None
         cells = ["/".join(text.alpha(a) for a in point.recipe.alphas)]
         cells += [rounded(score) for score in (*(point.scores[axis.name] for axis in axes), point.ability)]
         if reference:
-            cells.append(f"{tax(reference, point)['mean']:+.1f}")
+            cells.append(f"{tax(reference, point)[MEAN]:+.1f}")
         table.add_row(*cells, *([point.key] if wide else []))
     console.print(table)
     units = ", ".join(f"{axis.title} in {axis.unit}" for axis in axes)

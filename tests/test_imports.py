@@ -19,17 +19,34 @@ ALLOWED = {
     "worker": {"errors", "workbench"},
     "process": {"errors"},
     "engine": {"core", "errors", "process", "store"},
-    "ui": {"core", "errors", "engine", "evaluate", "process", "store", "study"},
-    "report": {"core", "errors", "ui"},
+    "board": {"core", "store"},
+    "text": {"core"},
+    "ui": {"board", "core", "errors", "engine", "evaluate", "process", "store", "study", "text"},
+    "report": {"board", "core", "text"},
     "launch": {"errors"},
-    "bench": {"core", "errors", "engine", "store", "study", "ui"},
-    "__main__": {"core", "errors", "engine", "store", "study", "lab", "bench", "report", "launch", "ui"},
+    "bench": {"board", "core", "errors", "engine", "store", "study", "ui"},
+    "__main__": {"board", "core", "errors", "engine", "store", "study", "lab", "bench", "report", "launch"},
     "__init__": set(),
 }
 """What each part of ``hma`` may import from ``hma``; itself always."""
 
 HEAVY = {"torch", "transformers", "lm_eval", "llm_blender", "datasets", "accelerate"}
-LIGHT = {"core", "errors", "store", "study", "process", "engine", "ui", "report", "launch", "bench", "__main__", "__init__"}
+LIGHT = {
+    "core",
+    "errors",
+    "store",
+    "board",
+    "text",
+    "study",
+    "process",
+    "engine",
+    "ui",
+    "report",
+    "launch",
+    "bench",
+    "__main__",
+    "__init__",
+}
 
 
 def part(path: Path) -> str:

@@ -16,7 +16,7 @@ class LiveModel:
     """Reference and policy resident on one device, and one model that holds their merge.
 
     ``write`` merges in float32 with one rounding: ``alpha * reference + (1 - alpha) * policy`` per layer
-    [HMA Section 6, in the direction of the original code]. Alpha 0 is the policy and alpha 1 the
+    [HMA, in the direction of its code]. Alpha 0 is the policy and alpha 1 the
     reference bit for bit, and weights equal in both stay equal. Embeddings follow the first layer, final
     norm and head the last. Layers whose alpha stays as it was are not written again.
     """

@@ -16,8 +16,11 @@ from hma.errors import CheckpointError
 _HEADER_LIMIT = 100_000_000
 """Largest safetensors header in bytes, the format's own limit."""
 
-_SAMPLE = 4096
-"""Bytes at each end of every tensor that enter a checkpoint's fingerprint."""
+_WINDOWS, _WINDOW = 16, 1 << 14
+"""Of a tensor of more bytes than these two's product, that many evenly spaced windows enter the fingerprint."""
+
+_TOKENIZER_FILES = ("*token*", "vocab*", "merges.txt", "*.model", "*.jinja", "generation_config.json")
+"""What else in a checkpoint's folder its answers depend on."""
 
 _WANTED = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
 """Files of a hub repository that a checkpoint needs."""
@@ -100,7 +103,7 @@ def open_checkpoint(source: str | Path) -> Checkpoint:
         tensors.update(read_header(file))
     if not tensors:
         raise CheckpointError(f"{folder} holds no tensors. Expected the weights of a language model.")
-    return Checkpoint(str(source), folder, config, tensors, _fingerprint(config, tensors))
+    return Checkpoint(str(source), folder, config, tensors, _fingerprint(folder, config, tensors))
 
 
 def _folder(source: str) -> Path:
@@ -177,19 +180,29 @@ def read_header(file: Path) -> dict[str, Tensor]:
         raise CheckpointError(f"{file} is not a whole safetensors file: {error}. Fetch or save it again.") from None
 
 
-def _fingerprint(config: dict[str, Any], tensors: dict[str, Tensor]) -> str:
-    """A name for the contents: config, every tensor's shape, and the first and last bytes of each.
+def _fingerprint(folder: Path, config: dict[str, Any], tensors: dict[str, Tensor]) -> str:
+    """A name for the contents: config, tokenizer, and every tensor's shape and bytes.
 
-    Not a checksum of every byte, which would take minutes for a large model: training changes every
-    tensor, so that its ends tell two checkpoints apart.
+    Of large tensors only evenly spaced windows are read, since every byte of a large model would take
+    minutes: training changes weights all over a tensor, so that the windows tell two checkpoints apart.
     """
     hasher = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
+    for file in sorted({f for pattern in _TOKENIZER_FILES for f in folder.glob(pattern) if f.is_file()}):
+        hasher.update(f"{file.name} {hashlib.sha256(file.read_bytes()).hexdigest()}".encode())
     for name in sorted(tensors):
         tensor = tensors[name]
         hasher.update(f"{name} {tensor.dtype} {tensor.shape}".encode())
         with tensor.file.open("rb") as stream:
-            stream.seek(tensor.start)
-            hasher.update(stream.read(min(_SAMPLE, tensor.end - tensor.start)))
-            stream.seek(max(tensor.start, tensor.end - _SAMPLE))
-            hasher.update(stream.read(min(_SAMPLE, tensor.end - tensor.start)))
+            for start, end in _windows(tensor):
+                stream.seek(start)
+                hasher.update(stream.read(end - start))
     return hasher.hexdigest()[:16]
+
+
+def _windows(tensor: Tensor) -> list[tuple[int, int]]:
+    """The byte ranges of a tensor that enter the fingerprint: all of a small one, both ends of any."""
+    size = tensor.end - tensor.start
+    if size <= _WINDOWS * _WINDOW:
+        return [(tensor.start, tensor.end)]
+    starts = [tensor.start + i * (size - _WINDOW) // (_WINDOWS - 1) for i in range(_WINDOWS)]
+    return [(start, start + _WINDOW) for start in starts]

@@ -10,6 +10,9 @@ import numpy as np
 
 from hma.core.point import Point
 
+KNEE_FROM = 4
+"""Front points from which a knee means something."""
+
 
 @dataclass(frozen=True)
 class Corner:
@@ -58,3 +61,23 @@ def hypervolume(points: Sequence[Point], corner: Corner) -> float:
     if not points:
         return 0.0
     return float(moocore.hypervolume(_plane(points), ref=[corner.reward, corner.ability], maximise=True))
+
+
+def knee(members: Sequence[Point]) -> Point | None:
+    """The front point farthest above the line between the front's two ends, both axes scaled to the front's range.
+
+    None with fewer than ``KNEE_FROM`` points, or where none lies above the line.
+    """
+    if len(members) < KNEE_FROM:
+        return None
+    first, last = members[0], members[-1]
+    width = last.reward.value - first.reward.value
+    height = first.ability.value - last.ability.value
+    if width <= 0 or height <= 0:
+        return None
+
+    def above(point: Point) -> float:
+        return (point.reward.value - first.reward.value) / width + (point.ability.value - last.ability.value) / height - 1
+
+    best = max(members, key=above)
+    return best if above(best) > 0 else None

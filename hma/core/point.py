@@ -93,9 +93,3 @@ def mean_ability(results: Mapping[str, Result], groups: Mapping[str, Sequence[st
         low=low,
         high=high,
     )
-
-
-def tax(reference: Point, point: Point) -> dict[str, float]:
-    """Ability lost against the reference, per task and as the mean: positive is a loss."""
-    lost = {n: reference.scores[n].value - s.value for n, s in point.scores.items() if n != REWARD}
-    return {**lost, "mean": reference.ability.value - point.ability.value}

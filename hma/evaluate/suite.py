@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import importlib.util
 import json
@@ -16,6 +17,9 @@ from hma.core.study import Axis
 from hma.errors import SuiteError
 
 SPLITS = ("validation", "test")
+
+VERSION = 1
+"""To be raised when evaluation itself comes to give other scores, so that old points are not mixed with new ones."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,7 @@ def load_suite(path: str | Path, split: str = "validation", size: str = "quick")
     names = [a.axis.name for a in abilities]
     if not names or len(set(names)) < len(names) or "reward" in names:
         raise SuiteError(f"{path} needs abilities with distinct names, none of them 'reward'; it has {names}.")
-    fingerprint = digest([data, split, num_items, _content(reward, abilities, split)])
+    fingerprint = digest([VERSION, data, split, num_items, _content(reward, abilities, split)])
     return Suite(path, title, reward, abilities, split, size, num_items, fingerprint)
 
 
@@ -158,7 +162,7 @@ def _content(reward: Reward, abilities: tuple[Ability, ...], split: str) -> list
     """Hashes of everything the scores depend on beside the suite file itself."""
     hashes: list[Any] = [[p.id, p.text] for p in reward.prompts]
     if reward.kind == "program":
-        hashes.append(_hash(_program_file(reward.judge)))
+        hashes += [[name, _hash(file)] for name, file in sorted(program_files(reward.judge).items())]
     elif Path(reward.judge).is_dir():
         hashes.append([[f.name, _hash(f)] for f in sorted(Path(reward.judge).iterdir()) if f.is_file()])
     for ability in abilities:
@@ -167,15 +171,46 @@ def _content(reward: Reward, abilities: tuple[Ability, ...], split: str) -> list
     return hashes
 
 
-def _program_file(judge: str) -> Path:
+def program_files(judge: str) -> dict[str, Path]:
+    """The files that a reward program ``module:function`` is written in, by module: its own, and those that
+    it imports from its own package, however indirectly. Raises SuiteError when there is no such module.
+    """
     module, _, function = judge.partition(":")
-    try:
-        spec = importlib.util.find_spec(module)
-    except (ImportError, ValueError):
-        spec = None
-    if not function or spec is None or spec.origin is None:
+    first = _source(module)
+    if not function or first is None:
         raise SuiteError(f"The reward program '{judge}' cannot be found. Write it as module:function.")
-    return Path(spec.origin)
+    package = module.partition(".")[0]
+    files, waiting = {module: first}, [first]
+    while waiting:
+        for name in _imported(waiting.pop()):
+            if name not in files and name.partition(".")[0] == package and (file := _source(name)) is not None:
+                files[name] = file
+                waiting.append(file)
+    return files
+
+
+def _source(module: str) -> Path | None:
+    """The Python file of a module, found without importing anything, or None where there is none."""
+    top, *rest = module.split(".")
+    try:
+        spec = importlib.util.find_spec(top)
+    except (ImportError, ValueError):
+        return None
+    roots = (spec.submodule_search_locations or []) if spec else []
+    found = [Path(root, *rest) for root in roots] if rest else [Path(spec.origin)] if spec and spec.origin else []
+    files = [file for path in found for file in (path, path.with_suffix(".py"), path / "__init__.py")]
+    return next((file for file in files if file.suffix == ".py" and file.is_file()), None)
+
+
+def _imported(file: Path) -> set[str]:
+    """Names that a file may import as modules by absolute imports, whether or not they are modules."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
 
 
 def task_files(task: Path, split: str) -> list[Path]:

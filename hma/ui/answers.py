@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
+from hma import text
+from hma.board import Board
 from hma.core.point import REWARD, Point
-from hma.ui import access, text
-from hma.ui.board import Board
+from hma.ui import access
 
 _PLACE = "prompt_place"
 

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
+from hma import text
 from hma.core.point import Point
 from hma.core.study import Axis
-from hma.ui import ranges, text
+from hma.ui import ranges
 
 HMA_COLOUR, MA_COLOUR, OWN_COLOUR = "#0072B2", "#D55E00", "#009E73"
 """Blue, vermillion and green that colour-blind eyes tell apart, 3:1 against the light and the dark background."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
+from hma import text
+from hma.board import Board
 from hma.core.partition import Partition
 from hma.core.point import Point
 from hma.core.recipe import Recipe
-from hma.ui import access, state, text
-from hma.ui.board import Board
+from hma.ui import access, state
 from hma.ui.guard import shown
 
 STEP = 0.05

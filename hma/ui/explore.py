@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
+from hma.board import Board
 from hma.core.study import Study
+from hma.text import plain
 from hma.ui import access, answers, controls, plot, progress, state, table
-from hma.ui.board import Board
 from hma.ui.guard import shown
-from hma.ui.text import plain
 
 _TIPS = (
     "**1** Click a point: its scores and answers stand below.",

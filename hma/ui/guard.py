@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import streamlit as st
 
 from hma.errors import HmaError
-from hma.ui.text import plain
+from hma.text import plain
 
 _log = logging.getLogger(__name__)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from hma.ui import chart, state, text
-from hma.ui.board import Board
+from hma import text
+from hma.board import Board
+from hma.ui import chart, state
 
 RANGES = {"all": "All", "front": "Front", "near": "Near selection"}
 BARS = {"none": "None", "front": "Front", "all": "All"}

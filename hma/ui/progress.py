@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import streamlit as st
 
 from hma.engine import Job
+from hma.text import plain, recipe_name, seconds
 from hma.ui import access, state
 from hma.ui.guard import shown
-from hma.ui.text import plain, recipe_name, seconds
 
 POLL = 0.3
 """Seconds between two looks at the engine while it has work."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import streamlit as st
 
-from hma.ui.board import Board
+from hma.board import Board
 
 _VIEW = "view"
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import streamlit as st
 
 from hma.core.study import Study
+from hma.text import plain
 from hma.ui import access
-from hma.ui.text import plain
 
 _LOOK = 3.0
 """Seconds between two looks at a worker that is not ready; after the first, the chart is on screen."""

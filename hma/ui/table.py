@@ -6,12 +6,13 @@ from html import escape
 
 import streamlit as st
 
+from hma import text
+from hma.board import Board
 from hma.core.alphas import mean_alpha
 from hma.core.point import REWARD, Point, Score
 from hma.core.study import Axis
-from hma.ui import access, state, text
-from hma.ui.board import Board
-from hma.ui.differences import MEAN, Difference, reward_gain, taxes
+from hma.core.tax import MEAN, Difference, reward_gain, taxes
+from hma.ui import access, state
 
 _METHODS = {"sweep": "an MA sweep", "grid": "a grid", "slider": "the sliders", "single": "the command line"}
 

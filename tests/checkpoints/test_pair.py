@@ -6,7 +6,8 @@ import struct
 
 import pytest
 
-from hma.checkpoints.pair import open_checkpoint, open_pair, read_header
+from hma.checkpoints import pair as pair_module
+from hma.checkpoints.pair import Tensor, open_checkpoint, open_pair, read_header
 from hma.errors import CheckpointError
 from tests import tiny
 
@@ -32,6 +33,22 @@ def test_the_fingerprint_sees_a_changed_weight(tiny_pair, tmp_path):
     data[tensor.start] ^= 1
     (folder / "model.safetensors").write_bytes(data)
     assert open_checkpoint(folder).fingerprint != before
+
+
+def test_the_fingerprint_sees_a_changed_tokenizer(tiny_pair, tmp_path):
+    folder = copied(tiny_pair[0], tmp_path)
+    before = open_checkpoint(folder).fingerprint
+    file = folder / "tokenizer_config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "padding_side": "right"}))
+    assert open_checkpoint(folder).fingerprint != before
+
+
+@pytest.mark.parametrize("size", [1, 1 << 18, (1 << 18) + 1, 10_000_019])
+def test_the_windows_of_a_large_tensor_span_it_evenly_and_stay_inside(size, tmp_path):
+    windows = pair_module._windows(Tensor("F32", (size,), tmp_path, 100, 100 + size))
+    assert windows[0][0] == 100
+    assert windows[-1][1] == 100 + size
+    assert sum(end - start for start, end in windows) == min(size, 1 << 18)
 
 
 def test_two_shapes_are_named_with_both_values(tiny_pair, tmp_path):

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from hma.core import front as fronts
 from hma.core.partition import Partition
-from hma.core.point import Point, Score, tax
+from hma.core.point import Point, Score
 from hma.core.recipe import Recipe
+from hma.core.tax import MEAN, tax
 
 
 def score(value):
@@ -57,5 +58,5 @@ def test_the_corner_is_the_worse_of_the_two_ends():
 
 def test_tax_is_what_the_reference_could_do_more():
     reference, policy = point(-1, 90, (1, 1, 1)), point(4, 60, (0, 0, 0))
-    assert tax(reference, policy) == {"reading": 30, "mean": 30}
-    assert tax(reference, reference)["mean"] == 0
+    assert tax(reference, policy) == {"reading": 30, MEAN: 30}
+    assert tax(reference, reference)[MEAN] == 0

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from hma.errors import SuiteError
-from hma.evaluate.suite import load_suite
+from hma.evaluate.suite import load_suite, program_files
 from tests import tiny
 
 
@@ -41,6 +41,25 @@ def test_the_fingerprint_follows_the_contents_not_the_place(tiny_suite, folder):
     (folder / "items_validation.jsonl").write_text(lines)
     assert load_suite(folder).fingerprint != load_suite(tiny_suite).fingerprint
     assert load_suite(folder, split="test").fingerprint == load_suite(tiny_suite, split="test").fingerprint
+
+
+def test_the_fingerprint_follows_the_modules_that_the_reward_program_uses(folder, tmp_path, monkeypatch):
+    judges = tmp_path / "judges"
+    judges.mkdir()
+    (judges / "__init__.py").write_text("raise RuntimeError('nothing of this is run in the app')")
+    (judges / "kind.py").write_text("from judges import tastes\nfrom judges.tastes import LIKED\nimport json\n")
+    (judges / "tastes.py").write_text("LIKED = 'red'")
+    (judges / "other.py").write_text("")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    data = json.loads((folder / "suite.json").read_text())
+    data["reward"]["function"] = "judges.kind:reward"
+    path = changed(folder, reward=data["reward"])
+    before = load_suite(path).fingerprint
+    (judges / "other.py").write_text("# it is not imported")
+    assert load_suite(path).fingerprint == before
+    (judges / "tastes.py").write_text("LIKED = 'blue'")
+    assert load_suite(path).fingerprint != before
+    assert {"judges.kind", "judges.tastes"} <= set(program_files("judges.kind:reward"))
 
 
 def test_missing_and_broken_files(folder, tmp_path):

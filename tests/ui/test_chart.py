@@ -7,13 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hma.core.front import ends, front
+from hma.core.front import ends, front, knee
 from hma.core.partition import Partition
 from hma.core.point import Point, Score
 from hma.core.recipe import Recipe
 from hma.core.study import Axis
 from hma.ui import chart, ranges
-from hma.ui.board import knee
 
 PARTITION = Partition.equal(6)
 

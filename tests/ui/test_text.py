@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hma import text
 from hma.core.partition import Partition
 from hma.core.point import Score
 from hma.core.recipe import Recipe
 from hma.core.statistics import Result
-from hma.ui import text
-from hma.ui.differences import MEAN, reward_gain, taxes
+from hma.core.tax import MEAN, reward_gain, taxes
 
 
 @pytest.mark.parametrize(

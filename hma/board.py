@@ -11,9 +11,6 @@ from hma.core.recipe import Recipe
 from hma.core.study import Study
 from hma.store import Store
 
-KNEE_FROM = 4
-"""Front points from which a knee means something."""
-
 
 @dataclass(frozen=True)
 class Board:
@@ -49,9 +46,9 @@ class Board:
     def suggested(self) -> Point | None:
         """The front's knee, or with too short a front the point whose mean alpha is nearest to 0.2.
 
-        0.2 is the paper's default for one share [HMA Section 7].
+        0.2 is the default of the authors' code and the share behind the paper's table of win rates [HMA Table 1].
         """
-        return knee(self.front) or min(self.points, key=lambda p: abs(mean_alpha(p.recipe.alphas) - 0.2), default=None)
+        return fronts.knee(self.front) or min(self.points, key=lambda p: abs(mean_alpha(p.recipe.alphas) - 0.2), default=None)
 
     def nearest(self, recipe: Recipe) -> Point | None:
         """The measured point whose layers' alphas differ least from the recipe's."""
@@ -61,23 +58,3 @@ class Board:
             return sum((a - b) ** 2 for a, b in pairs)
 
         return min(self.points, key=distance, default=None)
-
-
-def knee(members: tuple[Point, ...]) -> Point | None:
-    """The front point farthest above the line between the front's two ends, both axes scaled to the front's range.
-
-    None with fewer than ``KNEE_FROM`` points, or where none lies above the line.
-    """
-    if len(members) < KNEE_FROM:
-        return None
-    first, last = members[0], members[-1]
-    width = last.reward.value - first.reward.value
-    height = first.ability.value - last.ability.value
-    if width <= 0 or height <= 0:
-        return None
-
-    def above(point: Point) -> float:
-        return (point.reward.value - first.reward.value) / width + (point.ability.value - last.ability.value) / height - 1
-
-    best = max(members, key=above)
-    return best if above(best) > 0 else None

@@ -1,4 +1,4 @@
-"""The tax of a point with its interval, paired by item: the same items were put to both models."""
+"""The tax: ability lost against the reference, with intervals paired by item, since the same items were put to both models."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hma.core import statistics
-from hma.core.point import REWARD
+from hma.core.point import REWARD, Point
 from hma.core.statistics import Result
 
 MEAN = "mean ability"
@@ -28,10 +28,16 @@ class Difference:
         return (self.high - self.low) / 2
 
 
+def tax(reference: Point, point: Point) -> dict[str, float]:
+    """Ability lost against the reference by task, and as ``MEAN`` over the groups: positive is a loss."""
+    lost = {n: reference.scores[n].value - s.value for n, s in point.scores.items() if n != REWARD}
+    return {**lost, MEAN: reference.ability.value - point.ability.value}
+
+
 def taxes(
     reference: Mapping[str, Result], point: Mapping[str, Result], groups: Mapping[str, Sequence[str]]
 ) -> dict[str, Difference]:
-    """Ability lost against the reference by task, and as ``MEAN`` over the groups; positive is a loss.
+    """What ``tax`` says, with 95 % intervals, from the per-item results of both.
 
     Both sides draw the same items in every resample, as ``hma.core.point.mean_ability`` does.
     """

@@ -1,4 +1,4 @@
-"""Benchmarks that print where the time goes, each against a limit measured in the same run."""
+"""Where the time of a new point goes, with no browser in between."""
 
 from __future__ import annotations
 
@@ -21,15 +21,7 @@ from hma.store import Store
 from hma.study import open_study
 from hma.ui.chart import figure
 
-app = typer.Typer(no_args_is_help=True)
 
-
-@app.callback()
-def _benchmarks() -> None:
-    """Measure where the time goes."""
-
-
-@app.command()
 def point(
     runs: Annotated[int, typer.Option(help="Points to measure after the worker is warm.", min=1)] = 9,
     size: Annotated[str, typer.Option(help="A size of the suite.")] = "quick",
