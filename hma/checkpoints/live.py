@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from safetensors import safe_open
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    GenerationConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
-from hma.checkpoints.pair import Checkpoint, Pair
+from hma.checkpoints.pair import Checkpoint, Pair, check_configs
 from hma.core.partition import Partition
 from hma.core.recipe import Recipe
 from hma.errors import CheckpointError
@@ -22,10 +31,18 @@ class LiveModel:
     """
 
     def __init__(self, pair: Pair, device: torch.device | str = "cpu") -> None:
-        """Loads both checkpoints in their own dtype. Raises CheckpointError for NaN, infinity or a model that does not open."""
+        """Loads both checkpoints in their own dtype, with the policy's config and tokenizer.
+
+        Raises CheckpointError for NaN, infinity, a model that does not open, and two configs or
+        vocabularies that would make the reference another model than it is.
+        """
         self.device = torch.device(device)
+        check_configs(_whole_config(pair.reference), _whole_config(pair.policy))
         self.tokenizer: PreTrainedTokenizerBase = _tokenizer(pair.policy)
+        _check_vocabulary(pair.reference, self.tokenizer)
         self.model: PreTrainedModel = _model(pair.policy).to(self.device)
+        # How an answer is decoded is the suite's to say; the checkpoint says only what ends one.
+        self.model.generation_config = GenerationConfig(eos_token_id=self.model.generation_config.eos_token_id)
         self._per_layer = Partition.equal(pair.num_layers, pair.num_layers)
         self._written: tuple[float, ...] | None = None
         live = dict(self.model.named_parameters())
@@ -67,7 +84,7 @@ class _Weight:
     def write(self, alpha: float) -> None:
         if alpha in (0.0, 1.0):
             self.live.copy_(self.reference if alpha else self.policy)
-        elif self.live.dtype == torch.float32:
+        elif self.live.dtype == self.policy.dtype == torch.float32:
             torch.lerp(self.policy, self.reference, alpha, out=self.live)
         else:
             self.live.copy_(torch.lerp(self.policy.float(), self.reference.float(), alpha))
@@ -86,6 +103,33 @@ def _tokenizer(checkpoint: Checkpoint) -> PreTrainedTokenizerBase:
         return AutoTokenizer.from_pretrained(checkpoint.folder)
     except (OSError, ValueError, KeyError) as error:
         raise CheckpointError(f"{checkpoint.folder} has no tokenizer that can be opened: {error}") from error
+
+
+def _whole_config(checkpoint: Checkpoint) -> dict[str, Any]:
+    """The config with every default filled in."""
+    try:
+        return AutoConfig.from_pretrained(checkpoint.folder).to_dict()
+    except (OSError, ValueError, KeyError) as error:
+        raise CheckpointError(f"{checkpoint.folder} has no config that transformers can read: {error}") from error
+
+
+def _check_vocabulary(reference: Checkpoint, policy: PreTrainedTokenizerBase) -> None:
+    """Raise CheckpointError when an ordinary token is another one to the reference. Added tokens may differ.
+
+    A reference without a tokenizer is taken to have the policy's.
+    """
+    if not any((reference.folder / name).exists() for name in ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")):
+        return
+    tokenizer = _tokenizer(reference)
+    added = {*tokenizer.added_tokens_decoder, *policy.added_tokens_decoder}
+    before = {number: token for token, number in tokenizer.get_vocab().items() if number not in added}
+    after = {number: token for token, number in policy.get_vocab().items() if number not in added}
+    for number in sorted(before.keys() | after.keys()):
+        if before.get(number) != after.get(number):
+            raise CheckpointError(
+                f"Token {number} is {before.get(number)!r} to the reference's tokenizer and {after.get(number)!r} to the "
+                "policy's. Choose two checkpoints that share a vocabulary."
+            )
 
 
 def _weights(checkpoint: Checkpoint, device: torch.device) -> dict[str, torch.Tensor]:

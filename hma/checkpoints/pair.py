@@ -26,6 +26,13 @@ _WANTED = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
 """Files of a hub repository that a checkpoint needs."""
 
 
+COSMETIC = frozenset(
+    "_name_or_path architectures auto_map transformers_version dtype torch_dtype use_cache max_position_embeddings "
+    "bos_token_id eos_token_id pad_token_id id2label label2id initializer_range".split()
+)
+"""Settings of a config in which two checkpoints of one architecture may differ; the policy's are used."""
+
+
 @dataclass(frozen=True)
 class Tensor:
     """Where one tensor lies: its dtype by safetensors' name, shape, file, and byte range in the file."""
@@ -89,9 +96,23 @@ def open_pair(reference: str | Path, policy: str | Path) -> Pair:
             raise CheckpointError(
                 f"{name} is {dtypes[0]} in the reference and {dtypes[1]} in the policy. Save both checkpoints in one dtype."
             )
+    check_configs(a.config, b.config)
     if pair.num_layers == 0:
         raise CheckpointError(f"{a.folder} has no numbered layers in its tensors' names, so it has no blocks to average.")
     return pair
+
+
+def check_configs(reference: dict[str, Any], policy: dict[str, Any]) -> None:
+    """Raise CheckpointError when a setting that both configs have differs: the same weights would compute differently.
+
+    A merge has one config, the policy's; with it a reference of another would not be the reference.
+    """
+    for name in sorted((reference.keys() & policy.keys()) - COSMETIC):
+        if reference[name] != policy[name]:
+            raise CheckpointError(
+                f"The configs differ in {name}: {reference[name]!r} in the reference and {policy[name]!r} in the policy, so "
+                "their weights do not mean the same. Choose two checkpoints of one architecture with the same settings."
+            )
 
 
 def open_checkpoint(source: str | Path) -> Checkpoint:

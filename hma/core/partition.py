@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_LAYER = re.compile(r"(?:^|\.)(?:layers|h|blocks|block)\.(\d+)\.")
-_EMBEDDING = re.compile(r"(?:^|\.)(?:embed\w*|wte|wpe)(?:\.|$)")
+_LAYER = re.compile(r"(?:^|\.)(?:layers|layer|h|blocks|block)\.(\d+)\.")
+_EMBEDDING = re.compile(r"(?:^|\.)(?:\w*embed(?!_out)\w*|wte|wpe)(?:\.|$)")
+"""``embed_out`` is GPT-NeoX's name for the head."""
 
 
 def layer_of(parameter: str) -> int | None:
@@ -19,9 +20,10 @@ def layer_of(parameter: str) -> int | None:
 class Partition:
     """Consecutive blocks over ``num_layers`` layers; ``starts[k]`` is the first layer of block k.
 
-    Embeddings belong to the first block, final norm and head to the last, so every parameter is in
-    exactly one block and equal alphas are plain model averaging [HMA Section 5; the original code
-    gives the head an alpha of its own].
+    Embeddings belong to the first block, final norm and head to the last (a head that is tied to the
+    embeddings is the same parameter, and goes with them). So every parameter is in exactly one block
+    and equal alphas are plain model averaging [HMA Section 5; the original code gives the head an
+    alpha of its own].
     """
 
     num_layers: int

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import io
 import logging
 import os
@@ -21,6 +20,7 @@ from hma.core.statistics import Result
 from hma.errors import SuiteError
 from hma.evaluate.generation import AnswerPlan, Progress, no_progress
 from hma.evaluate.likelihood import LikelihoodPlan
+from hma.evaluate.sources import local_files
 from hma.evaluate.suite import Ability
 
 _AGGREGATIONS = {"mean": "mean", "nanmean": "mean", "bleu": "bleu"}
@@ -119,7 +119,7 @@ def _task(ability: Ability, split: str) -> ConfigurableTask:
         if source is None:
             raise SuiteError(f"{ability.task} names no {split}_split. Add one, with items of its own.")
         config["test_split"], config["validation_split"] = source, None
-        config["dataset_kwargs"] = _absolute(config.get("dataset_kwargs") or {}, ability)
+        config["dataset_kwargs"] = _absolute(config, ability)
         with _quiet():
             return ConfigurableTask(config=config)
     except SuiteError:
@@ -128,15 +128,17 @@ def _task(ability: Ability, split: str) -> ConfigurableTask:
         raise SuiteError(f"The task {ability.task} cannot be built: {type(error).__name__}: {error}") from error
 
 
-def _absolute(kwargs: Mapping[str, Any], ability: Ability) -> dict[str, Any]:
-    kwargs = copy.deepcopy(dict(kwargs))
-    files = kwargs.get("data_files")
-    if isinstance(files, dict):
-        kwargs["data_files"] = {
-            split: str(ability.task.parent / name) if (ability.task.parent / name).exists() else name
-            for split, name in files.items()
-        }
-    return kwargs
+def _absolute(settings: Mapping[str, Any], ability: Ability) -> dict[str, Any]:
+    """The task's ``dataset_kwargs`` with the data files that lie beside its YAML named in full."""
+
+    def named(names: Any) -> Any:
+        if isinstance(names, Mapping):
+            return {split: named(value) for split, value in names.items()}
+        files = [str(f) for name in ([names] if isinstance(names, str) else names) for f in local_files(ability.task, name)]
+        return files or names
+
+    kwargs = dict(settings.get("dataset_kwargs") or {})
+    return {**kwargs, "data_files": named(kwargs["data_files"])} if kwargs.get("data_files") else kwargs
 
 
 def _aggregation(task: ConfigurableTask, ability: Ability) -> str:

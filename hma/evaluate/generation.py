@@ -44,12 +44,16 @@ class GumbelNoise(LogitsProcessor):
     the same luck: differences between them are less noisy than with independent samples.
     """
 
-    def __init__(self, seed: int, place: int) -> None:
-        self._generator = torch.Generator().manual_seed(seed * 1_000_003 + place)
+    def __init__(self, seed: int, place: int, device: torch.device | str = "cpu") -> None:
+        self._generator = torch.Generator(device).manual_seed(seed * 1_000_003 + place)
+        self.seconds = 0.0
 
     def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
-        uniform = torch.rand(scores.shape, generator=self._generator).clamp_(1e-20, 1 - 1e-7)
-        return scores.float() - uniform.log_().neg_().log_().to(scores.device)
+        started = time.perf_counter()
+        uniform = torch.rand(scores.shape, generator=self._generator, device=scores.device).clamp_(1e-20, 1 - 1e-7)
+        drawn = scores.float() - uniform.log_().neg_().log_()
+        self.seconds += time.perf_counter() - started
+        return drawn
 
 
 class AnswerPlan:
@@ -79,7 +83,7 @@ class AnswerPlan:
         self._max_new_tokens = max_new_tokens
         self._temperature, self._top_p, self._seed = temperature, top_p, seed
         self._stops = tuple(stop for stop in stops if stop)
-        self._pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
+        self._pad = pad_token(tokenizer)
         self._ends = _end_tokens(tokenizer, self._stops)
         rows = [tokenizer.encode(prompt, add_special_tokens=special_tokens) for prompt in prompts]
         longest = max(map(len, rows))
@@ -89,7 +93,7 @@ class AnswerPlan:
                 f"{context_length}. Shorten the prompts or the answers in the suite."
             )
         self._batches = [
-            _left_padded(rows[i : i + batch_size], self._pad, place, device)
+            Batch(*left_padded(rows[i : i + batch_size], self._pad, device), place)
             for place, i in enumerate(range(0, len(rows), batch_size))
         ]
         self._total = len(rows)
@@ -97,10 +101,15 @@ class AnswerPlan:
 
     @torch.inference_mode()
     def answers(self, model: PreTrainedModel, progress: Progress = no_progress) -> list[str]:
-        """One answer a prompt, in the order of the prompts. ``model_seconds`` is the time in ``generate``."""
+        """One answer a prompt, in the order of the prompts.
+
+        ``model_seconds`` is the time in ``generate``, less that for drawing our own noise.
+        """
         texts: list[str] = []
         self.model_seconds = 0.0
+        ends = sorted({*self._ends, *_listed(model.generation_config.eos_token_id)})
         for batch in self._batches:
+            noise = GumbelNoise(self._seed, batch.place, batch.input_ids.device) if self._temperature else None
             started = time.perf_counter()
             tokens = model.generate(
                 input_ids=batch.input_ids,
@@ -110,25 +119,24 @@ class AnswerPlan:
                 temperature=None,
                 top_p=None,
                 top_k=None,
-                eos_token_id=self._ends,
+                eos_token_id=ends or None,
                 pad_token_id=self._pad,
-                logits_processor=self._processors(batch.place),
+                logits_processor=[*self._warpers, noise] if noise else [],
             )
             new = tokens[:, batch.input_ids.shape[1] :].cpu()
-            self.model_seconds += time.perf_counter() - started
+            self.model_seconds += time.perf_counter() - started - (noise.seconds if noise else 0.0)
             texts += [self._cut(text) for text in self._tokenizer.batch_decode(new, skip_special_tokens=True)]
             progress(len(texts), self._total)
         return texts
 
-    def _processors(self, place: int) -> list[LogitsProcessor]:
-        if self._temperature == 0:
-            return []
+    @property
+    def _warpers(self) -> list[LogitsProcessor]:
         warpers: list[LogitsProcessor] = []
         if self._temperature != 1:
             warpers.append(TemperatureLogitsWarper(self._temperature))
         if self._top_p < 1:
             warpers.append(TopPLogitsWarper(self._top_p))
-        return [*warpers, GumbelNoise(self._seed, place)]
+        return warpers
 
     def _cut(self, text: str) -> str:
         for stop in self._stops:
@@ -141,7 +149,7 @@ def _end_tokens(tokenizer: PreTrainedTokenizerBase, stops: Sequence[str]) -> lis
 
     Longer stops cannot end a batch early; they are cut from the text afterwards, to the same effect.
     """
-    ends = [] if tokenizer.eos_token_id is None else [tokenizer.eos_token_id]
+    ends = _listed(tokenizer.eos_token_id)
     for stop in stops:
         ids = tokenizer.encode(stop, add_special_tokens=False)
         if len(ids) == 1 and ids[0] != tokenizer.unk_token_id:
@@ -149,11 +157,22 @@ def _end_tokens(tokenizer: PreTrainedTokenizerBase, stops: Sequence[str]) -> lis
     return sorted(set(ends))
 
 
-def _left_padded(rows: Sequence[Sequence[int]], pad: int, place: int, device: torch.device) -> Batch:
+def _listed(tokens: int | list[int] | None) -> list[int]:
+    return [] if tokens is None else [tokens] if isinstance(tokens, int) else list(tokens)
+
+
+def pad_token(tokenizer: PreTrainedTokenizerBase) -> int:
+    """The token that fills short rows; it is masked, so any will do where the tokenizer names none."""
+    named = (tokenizer.pad_token_id, tokenizer.eos_token_id, 0)
+    return next(token for token in named if token is not None)
+
+
+def left_padded(rows: Sequence[Sequence[int]], pad: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token ids and attention mask, both ``(rows, longest row)``, with every row's last token last."""
     length = max(map(len, rows))
     ids = torch.full((len(rows), length), pad, dtype=torch.long)
     mask = torch.zeros_like(ids)
     for i, row in enumerate(rows):
         ids[i, length - len(row) :] = torch.tensor(row)
         mask[i, length - len(row) :] = 1
-    return Batch(ids.to(device), mask.to(device), place)
+    return ids.to(device), mask.to(device)

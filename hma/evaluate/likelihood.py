@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 from collections.abc import Sequence
 
@@ -9,7 +10,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from hma.errors import SuiteError
-from hma.evaluate.generation import Progress, no_progress
+from hma.evaluate.generation import Progress, left_padded, no_progress, pad_token
 
 BATCH_SIZE = 128
 """Rows of one forward pass."""
@@ -58,7 +59,7 @@ class LikelihoodPlan:
         ordered = sorted(rows.items(), key=lambda row: len(row[0]))
         self._total = len(pairs)
         self.model_seconds = 0.0
-        pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
+        pad = pad_token(tokenizer)
         self._batches = [_RowBatch(ordered[i : i + batch_size], pad, device) for i in range(0, len(ordered), batch_size)]
 
     @torch.inference_mode()
@@ -71,9 +72,8 @@ class LikelihoodPlan:
         scores: list[tuple[float, bool]] = [(0.0, False)] * self._total
         done = 0
         for batch in self._batches:
-            started = time.perf_counter()
-            batch_scores = batch.scores(model)
-            self.model_seconds += time.perf_counter() - started
+            batch_scores, seconds = batch.scores(model)
+            self.model_seconds += seconds
             for place, score in batch_scores:
                 scores[place] = score
             done += len(batch_scores)
@@ -85,13 +85,7 @@ class _RowBatch:
     """Left-padded rows, so that the positions to be scored are the last of each row."""
 
     def __init__(self, rows: list[tuple[tuple[int, ...], list[tuple[int, list[int]]]]], pad: int, device: torch.device):
-        length = max(len(read) for read, _ in rows)
-        ids = torch.full((len(rows), length), pad, dtype=torch.long)
-        mask = torch.zeros_like(ids)
-        for i, (read, _) in enumerate(rows):
-            ids[i, length - len(read) :] = torch.tensor(read)
-            mask[i, length - len(read) :] = 1
-        self._ids, self._mask = ids.to(device), mask.to(device)
+        self._ids, self._mask = left_padded([read for read, _ in rows], pad, device)
         self._positions = (self._mask.cumsum(1) - 1).clamp(min=0)
         self._answers = [(i, place, answer) for i, (_, answers) in enumerate(rows) for place, answer in answers]
         self._kept = max(len(answer) for _, _, answer in self._answers)
@@ -101,14 +95,18 @@ class _RowBatch:
         ]
         self._row, self._step, self._token = (torch.tensor(column, device=device) for column in zip(*triples, strict=True))
 
-    def scores(self, model: PreTrainedModel) -> list[tuple[int, tuple[float, bool]]]:
-        logits = model(
-            input_ids=self._ids,
-            attention_mask=self._mask,
-            position_ids=self._positions,
-            use_cache=False,
-            logits_to_keep=self._kept,
-        ).logits.float()
+    def scores(self, model: PreTrainedModel) -> tuple[list[tuple[int, tuple[float, bool]]], float]:
+        """The scores of the batch's pairs by place, and the seconds of the forward pass alone."""
+        # Not every architecture takes these two: some count positions from the mask, some give every logit.
+        optional = {"position_ids": self._positions, "logits_to_keep": self._kept}
+        taken = inspect.signature(model.forward).parameters
+        optional = {name: value for name, value in optional.items() if name in taken}
+        started = time.perf_counter()
+        logits = model(input_ids=self._ids, attention_mask=self._mask, use_cache=False, **optional).logits
+        logits = logits[:, -self._kept :].float()
+        if logits.is_cuda:
+            torch.cuda.synchronize(logits.device)
+        seconds = time.perf_counter() - started
         chosen = logits.log_softmax(-1)[self._row, self._step, self._token].tolist()
         greedy = (logits.argmax(-1)[self._row, self._step] == self._token).tolist()
         scores, start = [], 0
@@ -116,4 +114,4 @@ class _RowBatch:
             end = start + len(answer)
             scores.append((place, (sum(chosen[start:end]), all(greedy[start:end]))))
             start = end
-        return scores
+        return scores, seconds

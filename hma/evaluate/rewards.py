@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import math
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedTokenizerBase
 
 from hma.errors import MeasureError, SuiteError
+from hma.evaluate import sources
 from hma.evaluate.suite import Reward
 
 Judge = Callable[[Sequence[str], Sequence[str]], list[float]]
@@ -22,13 +25,28 @@ def open_judge(reward: Reward, device: torch.device) -> Judge:
     return program(reward.judge) if reward.kind == "program" else RewardModel(reward.judge, device)
 
 
+_loaded: dict[str, str] = {}
+"""Modules of reward programs that this process has loaded, with the hash of each one's file at that time."""
+
+
 def program(judge: str) -> Judge:
-    """A judge from ``module:function``, where the function takes (prompt, answer) and gives a number."""
-    module, _, name = judge.partition(":")
+    """A judge from ``module:function``, where the function takes (prompt, answer) and gives a number.
+
+    One whose files changed since this process loaded it is loaded afresh.
+    """
+    module, _, attribute = judge.partition(":")
+    files = sources.program_files(judge)
+    hashes = {name: sources.hash_of(file) for name, file in files.items()}
+    if any(_loaded.get(name, now) != now for name, now in hashes.items()):
+        for stale, file in files.items():
+            sys.modules.pop(stale, None)
+            Path(importlib.util.cache_from_source(str(file))).unlink(missing_ok=True)  # It is dated to the second only.
+        importlib.invalidate_caches()
     try:
-        function = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise SuiteError(f"The reward program '{judge}' cannot be loaded: {error}.") from None
+        function = getattr(importlib.import_module(module), attribute)
+    except Exception as error:  # whatever the module's own lines raise
+        raise SuiteError(f"The reward program '{judge}' cannot be loaded: {type(error).__name__}: {error}.") from error
+    _loaded.update(hashes)
 
     def judged(prompts: Sequence[str], answers: Sequence[str]) -> list[float]:
         rewards = [float(function(p, a)) for p, a in zip(prompts, answers, strict=True)]
@@ -40,7 +58,9 @@ def program(judge: str) -> Judge:
 class RewardModel:
     """An ``AutoModelForSequenceClassification`` with one label; its raw logit is the reward.
 
-    The text is the model's own chat template over the prompt and the answer.
+    The text is the model's own chat template over the prompt and the answer. Raises SuiteError for a
+    model that does not open, has other than one label, no chat template or no padding, and in calls for
+    a text that is longer than it can read.
     """
 
     def __init__(self, source: str, device: torch.device, batch_size: int = 64) -> None:
@@ -52,6 +72,11 @@ class RewardModel:
         labels = self._model.config.num_labels
         if labels != 1:
             raise SuiteError(f"The reward model {Path(source).name} has {labels} labels; a reward needs exactly one.")
+        if self._tokenizer.chat_template is None:
+            raise SuiteError(f"The reward model {source} has no chat template. Add chat_template.jinja to its folder.")
+        if self._tokenizer.pad_token_id is None or self._model.config.pad_token_id is None:
+            raise SuiteError(f"The reward model {source} names no pad token. Set pad_token in its tokenizer and config.")
+        self._longest = getattr(self._model.config, "max_position_embeddings", None) or math.inf
         self._device, self._batch_size = device, batch_size
 
     @torch.inference_mode()
@@ -62,6 +87,9 @@ class RewardModel:
         for start in range(0, len(order), self._batch_size):
             places = order[start : start + self._batch_size]
             encoded = self._tokenizer([texts[i] for i in places], padding=True, add_special_tokens=False, return_tensors="pt")
+            length = encoded["input_ids"].shape[1]
+            if length > self._longest:
+                raise SuiteError(f"An answer with its prompt has {length} tokens; the reward model reads {self._longest}.")
             encoded = {k: v.to(self._device) for k, v in encoded.items() if k in ("input_ids", "attention_mask")}
             for place, logit in zip(places, self._model(**encoded).logits[:, 0].tolist(), strict=True):
                 rewards[place] = logit

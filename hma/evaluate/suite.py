@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import ast
-import hashlib
-import importlib.util
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from hma.core.recipe import digest
 from hma.core.study import Axis
 from hma.errors import SuiteError
+from hma.evaluate import sources
 
 SPLITS = ("validation", "test")
 
@@ -73,6 +69,12 @@ class Suite:
     num_items: int
     fingerprint: str
 
+    @property
+    def is_local(self) -> bool:
+        """Whether it needs nothing from a hub."""
+        judged = self.reward.kind == "program" or Path(self.reward.judge).is_dir()
+        return judged and all(sources.task_is_local(ability.task) for ability in self.abilities)
+
 
 def load_suite(path: str | Path, split: str = "validation", size: str = "quick") -> Suite:
     """The suite in a JSON file (or a folder's ``suite.json``), without importing torch or lm-eval.
@@ -88,23 +90,29 @@ def load_suite(path: str | Path, split: str = "validation", size: str = "quick")
     try:
         if size not in data["sizes"]:
             raise SuiteError(f"Size '{size}' is not in {path}. It offers: {', '.join(data['sizes'])}.")
-        num_items = int(data["sizes"][size])
+        num_items = _number(data["sizes"], size, int, 1)
         reward = _reward(data["reward"], path, split, num_items)
         abilities = tuple(_ability(entry, path) for entry in data["abilities"])
         title = data["title"]
-    except (KeyError, TypeError, ValueError) as error:
-        raise SuiteError(f"{path} is not a suite: {error!r} is missing or malformed. See the shipped suite.json.") from None
+    except KeyError as error:
+        raise SuiteError(f"{path} is not a suite: it has no {error}. See the shipped suite.json.") from None
+    except (TypeError, ValueError, AttributeError) as error:
+        raise SuiteError(f"{path} is not a suite: {error}. See the shipped suite.json.") from None
     names = [a.axis.name for a in abilities]
     if not names or len(set(names)) < len(names) or "reward" in names:
         raise SuiteError(f"{path} needs abilities with distinct names, none of them 'reward'; it has {names}.")
-    fingerprint = digest([VERSION, data, split, num_items, _content(reward, abilities, split)])
+    fingerprint = digest([VERSION, split, num_items, _content(reward, abilities, split)])
     return Suite(path, title, reward, abilities, split, size, num_items, fingerprint)
 
 
 def suite_sizes(path: str | Path) -> dict[str, int]:
     """The sizes that a suite file offers, by name."""
     path = Path(path).expanduser().resolve()
-    return dict(_read_json(path / "suite.json" if path.is_dir() else path).get("sizes", {}))
+    data = _read_json(path / "suite.json" if path.is_dir() else path)
+    sizes = data.get("sizes") if isinstance(data, dict) else None
+    if not isinstance(sizes, dict) or not sizes:
+        raise SuiteError(f"{path} is not a suite: it has no sizes. See the shipped suite.json.")
+    return sizes
 
 
 def _read_json(path: Path) -> Any:
@@ -119,17 +127,36 @@ def _read_json(path: Path) -> Any:
 def _reward(data: dict[str, Any], path: Path, split: str, num_items: int) -> Reward:
     kind = data["kind"]
     if kind == "program":
-        judge = data["function"]
+        judge = str(data["function"])
     elif kind == "reward_model":
         local = path.parent / data["model"]
-        judge = str(local) if local.exists() else data["model"]
+        judge = str(local) if local.exists() else str(data["model"])
     else:
         raise SuiteError(f"{path} names a reward of kind '{kind}'. Known kinds: program, reward_model.")
     prompts = load_prompts(path.parent / data["prompts"][split])
     if len(prompts) < num_items:
         raise SuiteError(f"{path} asks for {num_items} {split} prompts and the file holds {len(prompts)}. Use a smaller size.")
     axis = Axis("reward", data.get("title", "Alignment reward"), data.get("unit", "points"))
-    return Reward(kind, judge, axis, prompts[:num_items], Generation(**data["generation"]))
+    return Reward(kind, judge, axis, prompts[:num_items], _generation(data["generation"]))
+
+
+def _generation(data: dict[str, Any]) -> Generation:
+    return Generation(
+        max_new_tokens=_number(data, "max_new_tokens", int, 1),
+        temperature=_number(data, "temperature", float, 0),
+        top_p=_number(data, "top_p", float, 0, 1),
+        seed=_number(data, "seed", int, 0),
+    )
+
+
+def _number(data: dict[str, Any], name: str, kind: type[int] | type[float], low: float, high: float = float("inf")) -> Any:
+    """A number of the suite file. Raises ValueError outside of ``low`` to ``high``, TypeError for anything else."""
+    value = data[name]
+    if isinstance(value, bool) or not isinstance(value, int if kind is int else int | float):
+        raise TypeError(f"'{name}' is {value!r}, expected {'a whole number' if kind is int else 'a number'}")
+    if not low <= value <= high:
+        raise ValueError(f"'{name}' is {value}, expected {low} {'or more' if high == float('inf') else f'to {high}'}")
+    return kind(value)
 
 
 def _ability(data: dict[str, Any], path: Path) -> Ability:
@@ -144,9 +171,9 @@ def load_prompts(path: Path) -> tuple[Prompt, ...]:
     """Prompts from a JSONL file of ``{"id", "prompt"}``; SuiteError names the line that is wrong."""
     prompts = []
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise SuiteError(f"The prompts in {path} cannot be read: {error.strerror or error}.") from None
+        lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SuiteError(f"The prompts in {path} cannot be read: {error}.") from None
     for number, line in enumerate(lines, start=1):
         try:
             entry = json.loads(line)
@@ -159,81 +186,16 @@ def load_prompts(path: Path) -> tuple[Prompt, ...]:
 
 
 def _content(reward: Reward, abilities: tuple[Ability, ...], split: str) -> list[Any]:
-    """Hashes of everything the scores depend on beside the suite file itself."""
-    hashes: list[Any] = [[p.id, p.text] for p in reward.prompts]
+    """Everything the scores depend on: settings, and hashes of files. Titles and other sizes are not among it."""
+    content: list[Any] = [reward.kind, [[p.id, p.text] for p in reward.prompts], asdict(reward.generation)]
     if reward.kind == "program":
-        hashes += [[name, _hash(file)] for name, file in sorted(program_files(reward.judge).items())]
+        files = sources.program_files(reward.judge)
+        content.append([reward.judge, [[name, sources.hash_of(file)] for name, file in sorted(files.items())]])
     elif Path(reward.judge).is_dir():
-        hashes.append([[f.name, _hash(f)] for f in sorted(Path(reward.judge).iterdir()) if f.is_file()])
+        content.append(sources.hashes_of(sorted(f for f in Path(reward.judge).iterdir() if f.is_file())))
+    else:
+        content.append(reward.judge)
     for ability in abilities:
-        hashes.append(_hash(ability.task))
-        hashes += [[f.name, _hash(f)] for f in task_files(ability.task, split)]
-    return hashes
-
-
-def program_files(judge: str) -> dict[str, Path]:
-    """The files that a reward program ``module:function`` is written in, by module: its own, and those that
-    it imports from its own package, however indirectly. Raises SuiteError when there is no such module.
-    """
-    module, _, function = judge.partition(":")
-    first = _source(module)
-    if not function or first is None:
-        raise SuiteError(f"The reward program '{judge}' cannot be found. Write it as module:function.")
-    package = module.partition(".")[0]
-    files, waiting = {module: first}, [first]
-    while waiting:
-        for name in _imported(waiting.pop()):
-            if name not in files and name.partition(".")[0] == package and (file := _source(name)) is not None:
-                files[name] = file
-                waiting.append(file)
-    return files
-
-
-def _source(module: str) -> Path | None:
-    """The Python file of a module, found without importing anything, or None where there is none."""
-    top, *rest = module.split(".")
-    try:
-        spec = importlib.util.find_spec(top)
-    except (ImportError, ValueError):
-        return None
-    roots = (spec.submodule_search_locations or []) if spec else []
-    found = [Path(root, *rest) for root in roots] if rest else [Path(spec.origin)] if spec and spec.origin else []
-    files = [file for path in found for file in (path, path.with_suffix(".py"), path / "__init__.py")]
-    return next((file for file in files if file.suffix == ".py" and file.is_file()), None)
-
-
-def _imported(file: Path) -> set[str]:
-    """Names that a file may import as modules by absolute imports, whether or not they are modules."""
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return names
-
-
-def task_files(task: Path, split: str) -> list[Path]:
-    """The local data files that a task's YAML names for a split, and the Python files beside it."""
-    files = read_task(task).get("dataset_kwargs", {}).get("data_files", {})
-    named = files.get(split, []) if isinstance(files, dict) else files
-    named = [named] if isinstance(named, str) else named
-    local = [task.parent / name for name in named if (task.parent / name).is_file()]
-    return local + sorted(task.parent.glob("*.py"))
-
-
-def read_task(task: Path) -> dict[str, Any]:
-    """A task's YAML with ``!function`` entries left as text."""
-
-    class Loader(yaml.SafeLoader):
-        pass
-
-    Loader.add_constructor("!function", lambda loader, node: loader.construct_scalar(node))
-    try:
-        return dict(yaml.load(task.read_text(encoding="utf-8"), Loader=Loader))
-    except (OSError, yaml.YAMLError, TypeError, ValueError) as error:
-        raise SuiteError(f"The task {task} cannot be read as YAML: {error}") from None
-
-
-def _hash(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+        content.append([ability.axis.name, ability.axis.group, ability.metric])
+        content.append(sources.hashes_of(sources.task_files(ability.task, split)))
+    return content

@@ -1,5 +1,8 @@
 """The laws of merging: exact ends, plain averaging, one block at a time, equal weights untouched."""
 
+import json
+import shutil
+
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -88,6 +91,43 @@ def test_a_merged_model_computes_with_the_merged_weights(opened):
     policy = live.model(ids).logits.clone()
     live.write(recipe(0.5, 0, 0))
     assert not torch.equal(live.model(ids).logits, policy)
+
+
+def test_a_reference_with_another_vocabulary_is_refused(tiny_pair, tmp_path):
+    folder = shutil.copytree(tiny_pair[0], tmp_path / "reference")
+    text = (folder / "tokenizer.json").read_text()
+    swapped = text.replace('"red"', '"?"').replace('"blue"', '"red"').replace('"?"', '"blue"')
+    assert swapped != text
+    (folder / "tokenizer.json").write_text(swapped)
+    with pytest.raises(CheckpointError, match="Token 17 is 'blue' to the reference's tokenizer and 'red' to the policy's"):
+        LiveModel(open_pair(folder, tiny_pair[1]))
+
+
+def test_a_setting_that_only_one_config_names_counts_by_its_default(tiny_pair, tmp_path):
+    folder = shutil.copytree(tiny_pair[0], tmp_path / "reference")
+    config = json.loads((folder / "config.json").read_text())
+    del config["rms_norm_eps"]
+    (folder / "config.json").write_text(json.dumps(config))
+    LiveModel(open_pair(folder, tiny_pair[1]))  # the default is what the other names
+    policy = shutil.copytree(tiny_pair[1], tmp_path / "policy")
+    (policy / "config.json").write_text(json.dumps({**config, "rms_norm_eps": 0.5}))
+    with pytest.raises(CheckpointError, match="differ in rms_norm_eps"):
+        LiveModel(open_pair(folder, policy))
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_narrow_weights_of_a_wide_model_are_merged_in_float32(dtype, tmp_path):
+    """Files in bfloat16 whose config asks for float32: the merge is not rounded on the way."""
+    folders = tiny.write_pair(tmp_path, dtype=dtype)
+    for folder in folders:
+        config = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps({**config, "dtype": "float32"}))
+    live = LiveModel(open_pair(*folders))
+    reference, policy = (load_file(folder / "model.safetensors") for folder in folders)
+    live.write(recipe(0.3, 0.3, 0.3))
+    for name, weight in live_weights(live).items():
+        assert weight.dtype == torch.float32
+        torch.testing.assert_close(weight, torch.lerp(policy[name].float(), reference[name].float(), 0.3), rtol=0, atol=0)
 
 
 def test_nan_is_refused_with_the_tensors_name(tmp_path):

@@ -69,6 +69,14 @@ def test_two_dtypes_are_named(tiny_pair, tmp_path):
         open_pair(tiny_pair[0], half)
 
 
+def test_two_configs_that_compute_differently_are_named(tiny_pair, tmp_path):
+    folder = copied(tiny_pair[0], tmp_path)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "rms_norm_eps": 0.5, "use_cache": False}))
+    with pytest.raises(CheckpointError, match=r"differ in rms_norm_eps: 0\.5 in the reference and 1e-06 in the policy"):
+        open_pair(folder, tiny_pair[1])
+
+
 def test_folders_that_are_no_checkpoint(tiny_pair, tmp_path):
     with pytest.raises(CheckpointError, match="does not exist"):
         open_checkpoint(tmp_path / "nowhere")

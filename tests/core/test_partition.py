@@ -33,6 +33,12 @@ def test_embeddings_are_input_head_and_final_norm_are_output():
         "transformer.h.5.attn.c_attn.bias": 2,
         "model.norm.weight": 2,
         "lm_head.weight": 2,
+        "gpt_neox.embed_in.weight": 0,
+        "embed_out.weight": 2,
+        "transformer.word_embeddings.weight": 0,
+        "transformer.word_embeddings_layernorm.weight": 0,
+        "tok_embeddings.weight": 0,
+        "gpt_neox.layers.4.attention.rotary_emb.inv_freq": 2,
     }
     assert {name: partition.block_of(name) for name in names} == names
 

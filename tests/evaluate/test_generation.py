@@ -1,5 +1,8 @@
 """Sampling is exact, seeded, and shares its luck between models."""
 
+import json
+import shutil
+
 import pytest
 import torch
 
@@ -42,7 +45,7 @@ def test_answers_do_not_hang_on_global_randomness(live):
     assert answers.answers(live.model) == once
 
 
-def test_two_equal_models_share_their_luck_whatever_came_before(live):
+def test_a_merge_gives_the_same_answers_whatever_came_before(live):
     answers = plan(live)
     live.write(Recipe(Partition.equal(3), (0.5, 0.5, 0.5)))
     once = answers.answers(live.model)
@@ -59,6 +62,39 @@ def test_greedy_equals_generate(live):
         input_ids=encoded.input_ids, attention_mask=encoded.attention_mask, max_new_tokens=12, do_sample=False, pad_token_id=0
     )
     assert answers[0] == live.tokenizer.decode(tokens[0, encoded.input_ids.shape[1] :], skip_special_tokens=True)
+
+
+def test_what_ends_an_answer_is_read_from_the_checkpoint_too(live):
+    free = plan(live, temperature=0.0).answers(live.model)
+    word = next(w for text in free for w in text.split()[1:-1])
+    live.model.generation_config.eos_token_id = [2, live.tokenizer.convert_tokens_to_ids(word)]
+    try:
+        ended = plan(live, temperature=0.0).answers(live.model)
+    finally:
+        live.model.generation_config.eos_token_id = 2
+    cut = [text.split(f" {word}")[0] for text in free]
+    assert any(text.split()[1:].count(word) for text in free)
+    assert all(len(a.split()) <= len(b.split()) + 1 for a, b in zip(ended, cut, strict=True))
+
+
+def test_decoding_is_the_suites_not_the_checkpoints(tiny_pair, tmp_path, live):
+    folder = shutil.copytree(tiny_pair[1], tmp_path / "policy")
+    settings = json.loads((folder / "generation_config.json").read_text())
+    liked = {**settings, "do_sample": True, "repetition_penalty": 9.0, "temperature": 3.0, "top_k": 1}
+    (folder / "generation_config.json").write_text(json.dumps(liked))
+    other = LiveModel(open_pair(tiny_pair[0], folder))
+    live.write(Recipe(Partition.equal(3), (0, 0, 0)))
+    assert plan(other).answers(other.model) == plan(live).answers(live.model)
+
+
+def test_two_models_share_their_luck():
+    """With one noise, a model that differs by little mostly says the same; with two, it does not."""
+    torch.manual_seed(0)
+    logits = torch.randn(2000, 20)
+    near = logits + 0.01 * torch.randn_like(logits)
+    said = GumbelNoise(1, 0)(None, logits).argmax(-1)
+    assert (GumbelNoise(1, 0)(None, near).argmax(-1) == said).float().mean() > 0.97
+    assert (GumbelNoise(2, 0)(None, near).argmax(-1) == said).float().mean() < 0.5
 
 
 def test_stops_end_an_answer_and_are_cut(live):

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from hma.errors import SuiteError
-from hma.evaluate.suite import load_suite, program_files
+from hma.evaluate.sources import program_files
+from hma.evaluate.suite import load_suite
 from tests import tiny
 
 
@@ -47,7 +48,8 @@ def test_the_fingerprint_follows_the_modules_that_the_reward_program_uses(folder
     judges = tmp_path / "judges"
     judges.mkdir()
     (judges / "__init__.py").write_text("raise RuntimeError('nothing of this is run in the app')")
-    (judges / "kind.py").write_text("from judges import tastes\nfrom judges.tastes import LIKED\nimport json\n")
+    (judges / "kind.py").write_text("from . import tastes\nimport judges.manners\nimport json\n")
+    (judges / "manners.py").write_text("from judges.tastes import LIKED")
     (judges / "tastes.py").write_text("LIKED = 'red'")
     (judges / "other.py").write_text("")
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -59,7 +61,85 @@ def test_the_fingerprint_follows_the_modules_that_the_reward_program_uses(folder
     assert load_suite(path).fingerprint == before
     (judges / "tastes.py").write_text("LIKED = 'blue'")
     assert load_suite(path).fingerprint != before
-    assert {"judges.kind", "judges.tastes"} <= set(program_files("judges.kind:reward"))
+    assert {"judges.kind", "judges.tastes", "judges.manners"} <= set(program_files("judges.kind:reward"))
+    (judges / "tastes.py").write_text("LIKED = ")
+    with pytest.raises(SuiteError, match=r"tastes\.py, which the reward program uses, cannot be read as Python"):
+        load_suite(path)
+
+
+def test_the_fingerprint_follows_included_settings_and_splits_of_other_names(folder):
+    task = folder / "words.yaml"
+    text = task.read_text().replace("{validation: items_validation.jsonl,", "{val: [items_validation.jsonl],")
+    text = text.replace("validation_split: validation", "validation_split: val").replace("doc_to_target: target\n", "")
+    task.write_text("include: shared.yaml\n" + text)
+    (folder / "shared.yaml").write_text("doc_to_target: target\n")
+    before = load_suite(folder).fingerprint
+    (folder / "shared.yaml").write_text("doc_to_target: text\n")
+    after = load_suite(folder).fingerprint
+    assert after != before
+    for name in ("choice.yaml", "translate.yaml"):
+        (folder / name).write_text((folder / name).read_text().replace("items_validation", "others"))
+    shutil.copy(folder / "items_validation.jsonl", folder / "others.jsonl")
+    after = load_suite(folder).fingerprint
+    (folder / "items_validation.jsonl").write_text((folder / "others.jsonl").read_text().replace("red", "green", 1))
+    assert load_suite(folder).fingerprint != after
+    ability = next(a for a in load_suite(folder).abilities if a.axis.name == "words")
+    from hma.evaluate.abilities import AbilityTask
+
+    assert AbilityTask(ability, "validation", 8, tiny.tokenizer(), torch.device("cpu"))  # lm-eval finds the same files
+
+
+def test_a_new_title_or_size_leaves_the_points_where_they_are(folder):
+    before = load_suite(folder).fingerprint
+    assert load_suite(changed(folder, title="Another", sizes={"tiny": 3, "quick": 8})).fingerprint == before
+    assert load_suite(changed(folder, sizes={"quick": 7})).fingerprint != before
+
+
+def test_a_suite_is_local_until_it_names_something_elsewhere(folder):
+    assert load_suite(folder).is_local
+    data = json.loads((folder / "suite.json").read_text())
+    reward = {**data["reward"], "kind": "reward_model", "model": "organisation/judge"}
+    assert not load_suite(changed(folder, reward=reward)).is_local
+    changed(folder, reward=data["reward"])
+    task = folder / "words.yaml"
+    task.write_text(task.read_text().replace("dataset_path: json", "dataset_path: organisation/data"))
+    assert not load_suite(folder).is_local
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"sizes": {"quick": -5}}, "'quick' is -5, expected 1 or more"),
+        ({"sizes": {"quick": "8"}}, "'quick' is '8', expected a whole number"),
+        ({"sizes": ["quick"]}, "is not a suite"),
+        ({"abilities": "choice.yaml"}, "is not a suite"),
+    ],
+)
+def test_a_wrong_value_is_named(folder, changes, said):
+    with pytest.raises(SuiteError, match=said):
+        load_suite(changed(folder, **changes))
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"temperature": -1}, "'temperature' is -1, expected 0 or more"),
+        ({"top_p": 2}, "'top_p' is 2, expected 0 to 1"),
+        ({"max_new_tokens": "8"}, "'max_new_tokens' is '8', expected a whole number"),
+    ],
+)
+def test_a_wrong_decoding_setting_is_named(folder, settings, said):
+    reward = json.loads((folder / "suite.json").read_text())["reward"]
+    reward["generation"].update(settings)
+    with pytest.raises(SuiteError, match=said):
+        load_suite(changed(folder, reward=reward))
+
+
+def test_a_line_separator_within_a_prompt_is_part_of_it(folder):
+    file = folder / "prompts_validation.jsonl"
+    lines = file.read_text().split("\n")
+    file.write_text("\n".join(['{"id": "first", "prompt": "a\u2028b"}', *lines[1:]]), encoding="utf-8")
+    assert load_suite(folder).reward.prompts[0].text == "a\u2028b"
 
 
 def test_missing_and_broken_files(folder, tmp_path):
