@@ -3,6 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8501
+NEW_POINTS := runs/new-points.sqlite
 
 .PHONY: run test points lab check setup clean
 
@@ -15,16 +16,18 @@ test: $(VENV)/.development
 	$(BIN)/python -m pytest
 
 # Measure the shipped points again: the MA sweep and a coarse grid to choose by, the MA sweep to report by.
+# Interrupted, it goes on where it stopped.
 points: $(VENV)/.runtime
-	rm -f data/miniature/points.sqlite*
-	$(BIN)/python -m hma sweep --steps 11 --store data/miniature/points.sqlite
-	$(BIN)/python -m hma sweep --steps 5 --grid --store data/miniature/points.sqlite
-	$(BIN)/python -m hma sweep --steps 11 --split test --size full --store data/miniature/points.sqlite
-	$(BIN)/python -c "from hma.store import Store; Store('data/miniature/points.sqlite').compact()"
+	$(BIN)/python -m hma sweep --steps 11 --store $(NEW_POINTS)
+	$(BIN)/python -m hma sweep --steps 5 --grid --store $(NEW_POINTS)
+	$(BIN)/python -m hma sweep --steps 11 --split test --size full --store $(NEW_POINTS)
+	$(BIN)/python -c "from hma.store import Store; Store('$(NEW_POINTS)').compact()"
+	mv $(NEW_POINTS) data/miniature/points.sqlite
 
 # Make the miniature again from nothing (minutes), then its points.
 lab: $(VENV)/.runtime
 	$(BIN)/python -m hma lab build --out data/miniature --force
+	$(MAKE) points
 
 # What the miniature claims, on three seeds, with the noise (stays outside `make test`).
 check: $(VENV)/.runtime

@@ -16,6 +16,7 @@ from hma import report
 from hma.bench.cli import app as bench_app
 from hma.board import Board
 from hma.core import alphas as alphas_of
+from hma.core.partition import Partition
 from hma.core.recipe import Recipe
 from hma.core.study import Study
 from hma.engine import SWEEP, Engine, Job
@@ -41,39 +42,47 @@ Reference = Annotated[str, typer.Option(help="The checkpoint before RLHF: a fold
 Policy = Annotated[str, typer.Option(help="The checkpoint after RLHF: a folder or a hub id.", show_default="shipped")]
 SuiteFile = Annotated[str, typer.Option("--suite", help="What to measure: a suite.json or its folder.", show_default="shipped")]
 Split = Annotated[str, typer.Option(help="Items: validation (to choose alphas by) or test (to report).")]
-Size = Annotated[str, typer.Option(help="A size of the suite, such as quick or full.")]
+Size = Annotated[str | None, typer.Option(help="A size of the suite, such as quick or full.", show_default="the suite's first")]
 StoreFile = Annotated[
     Path | None,
     typer.Option("--store", help="The SQLite file of points.", show_default="runs/points.sqlite, with the shipped points"),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, and nothing else there.")]
-Blocks = Annotated[int, typer.Option(help="Blocks of as equal a size as possible, each with an alpha of its own.", min=1)]
+Blocks = Annotated[
+    int | None,
+    typer.Option(help="Blocks of as equal a size as possible, each with an alpha of its own.", min=1, show_default="3"),
+]
 
 REFERENCE, POLICY, SUITE = (str(SHIPPED / name) for name in ("reference", "policy", "suite.json"))
 _screen = Console(stderr=True)
+
+_HOPELESS = 3
+"""When so many points fail and none succeeds, the rest of a sweep is not tried."""
 
 
 @app.command()
 def measure(
     alphas: Annotated[str, typer.Option(help="Share of the reference per block, input to output: 0.2,0.2,0.2 (or one for all).")],
-    blocks: Blocks = 3,
+    blocks: Blocks = None,
     reference: Reference = REFERENCE,
     policy: Policy = POLICY,
     suite: SuiteFile = SUITE,
     split: Split = "validation",
-    size: Size = "quick",
+    size: Size = None,
     store: StoreFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure one merge: its reward and abilities. A point that the store has is not measured again."""
     study = open_study(reference, policy, suite, split, size)
-    recipe = Recipe(_partition(study, blocks), alphas_of.parsed(alphas, blocks))
+    partition = _partition(study, blocks)
+    recipe = Recipe(partition, alphas_of.parsed(alphas, partition.num_blocks))
     opened = open_store(store)
     _measured(study, opened, [recipe], "single", as_json)
     point = opened.point(study.point_key(recipe))
     assert point is not None
     if as_json:
-        _print_json(point.to_dict())
+        # The point may have been stored under another partition with the same alpha for every layer.
+        _print_json(point.to_dict() | {"recipe": recipe.to_dict()})
     else:
         report.print_points(study, [point])
 
@@ -84,19 +93,20 @@ def sweep(
     grid: Annotated[
         bool, typer.Option("--grid", help="Every combination over the blocks (steps ** blocks), not one alpha for all.")
     ] = False,
-    blocks: Blocks = 3,
+    blocks: Blocks = None,
     reference: Reference = REFERENCE,
     policy: Policy = POLICY,
     suite: SuiteFile = SUITE,
     split: Split = "validation",
-    size: Size = "quick",
+    size: Size = None,
     store: StoreFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure the MA sweep (one alpha for all blocks), or a grid of block alphas. Interrupted, it resumes when run again."""
     study = open_study(reference, policy, suite, split, size)
     partition = _partition(study, blocks)
-    wanted = alphas_of.grid(steps, blocks) if grid else [(a,) * blocks for a in alphas_of.ladder(steps)]
+    count = partition.num_blocks
+    wanted = alphas_of.grid(steps, count) if grid else [(a,) * count for a in alphas_of.ladder(steps)]
     recipes = [Recipe(partition, a) for a in wanted]
     opened = open_store(store)
     started = time.perf_counter()
@@ -120,7 +130,7 @@ def front(
     policy: Policy = POLICY,
     suite: SuiteFile = SUITE,
     split: Split = "validation",
-    size: Size = "quick",
+    size: Size = None,
     store: StoreFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -146,38 +156,55 @@ def start_app(
     browser: Annotated[bool, typer.Option(help="Open a browser window at the page.")] = True,
 ) -> None:
     """Open the app in a browser."""
-    open_study(reference, policy, suite)
+    study = open_study(reference, policy, suite)
     open_store(store)
-    launch(port, address, reference=reference, policy=policy, suite=suite, store=store, browser=browser)
+    places = {"reference": study.reference, "policy": study.policy, "suite": study.suite_path}
+    launch(port, address, **places, store=store, browser=browser)
 
 
-def _partition(study: Study, blocks: int) -> Any:
-    if blocks > study.num_layers:
+def _partition(study: Study, blocks: int | None) -> Partition:
+    if blocks is not None and blocks > study.num_layers:
         raise HmaError(f"{blocks} blocks were asked for and the model has {study.num_layers} layers. Ask for fewer blocks.")
     return study.partition(blocks)
 
 
 def _measured(study: Study, store: Store, recipes: list[Recipe], method: str, quiet: bool) -> int:
-    """Measure what the store lacks, with a progress bar, and say how many points are new."""
+    """Measure what the store lacks, with a progress bar, and say how many points are new.
+
+    Raises MeasureError for what could not be measured, after all the rest is.
+    """
     missing = [r for r in recipes if store.point(study.point_key(r)) is None]
     if not missing:
         return 0
-    with Engine(store) as engine, report.progress_bar(_screen, len(missing), hidden=quiet) as bar:
-        jobs = [engine.submit(study, recipe, method, SWEEP) for recipe in missing]
-        for number, job in enumerate(jobs):
-            _watch(engine, job, number, bar)
+    try:
+        failed = _failures(study, store, missing, method, quiet)
+    except KeyboardInterrupt:
+        raise Cancelled("Stopped. Finished points are in the store; the same command goes on where it stopped.") from None
+    if failed:
+        rest = f" {len(failed)} of {len(missing)} points failed; the others are in the store." if len(missing) > 1 else ""
+        raise MeasureError(failed[0].message + rest)
     return len(missing)
 
 
-def _watch(engine: Engine, job: Job, number: int, bar: report.Bar) -> None:
-    """Wait for one job and show it. Raises what ended it, if not a point."""
+def _failures(study: Study, store: Store, recipes: list[Recipe], method: str, quiet: bool) -> list[Job]:
+    """Measure recipes, and return the jobs that did not become points. When the first few fail, the rest is not tried."""
+    failed: list[Job] = []
+    with Engine(store) as engine, report.progress_bar(_screen, len(recipes), hidden=quiet) as bar:
+        jobs = [engine.submit(study, recipe, method, SWEEP) for recipe in recipes]
+        for number, job in enumerate(jobs):
+            over = _watch(engine, job, number, bar)
+            failed += [over] if over.state != "finished" else []
+            if len(failed) == number + 1 == _HOPELESS:
+                break
+    return failed
+
+
+def _watch(engine: Engine, job: Job, number: int, bar: report.Bar) -> Job:
+    """Wait for one job and show it."""
     while not (now := engine.wait(job.id, timeout=0.1)).is_over:
         bar.update(number + now.share, f"{now.stage} · {engine.worker().device}".rstrip(" ·"))
-    if now.state == "cancelled":
-        raise Cancelled(now.message)
-    if now.state == "failed":
-        raise MeasureError(now.message)
     bar.update(number + 1, "")
+    return now
 
 
 def _print_json(value: dict[str, Any]) -> None:
@@ -185,18 +212,18 @@ def _print_json(value: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Run the command line: exit code 0 on success, 2 for a person's mistake, 1 for what failed on the way."""
+    """Run the command line. Exit code 0 on success, 2 for a person's mistake, 1 for what failed, 130 for Ctrl-C."""
     try:
         app()
+    except Cancelled as error:
+        _screen.print(escape(str(error)), highlight=False, soft_wrap=True)
+        sys.exit(130)
     except MeasureError as error:
         _screen.print(f"[red]Not measured:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(1)
     except HmaError as error:
         _screen.print(f"[red]Error:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(2)
-    except KeyboardInterrupt:
-        _screen.print("Stopped. Finished points are in the store; the same command goes on where it stopped.")
-        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,8 @@ _KEPT_JOBS = 500
 _GRACE = 5.0
 """Seconds that a cancelled measurement may take to stop by itself before its worker is ended."""
 
+_STARTING, _CANCELLING = "starting the worker", "cancelling"
+
 
 @dataclass(frozen=True)
 class Job:
@@ -86,7 +88,7 @@ class Engine:
         key = study.point_key(recipe)
         with self._changed:
             for job in self._jobs.values():
-                if job.key == key and not job.is_over:
+                if job.key == key and not job.is_over and job.stage != _CANCELLING:
                     if priority == INTERACTIVE and job.state == "queued":
                         self._push(INTERACTIVE, job.id)
                     return job
@@ -131,10 +133,11 @@ class Engine:
             job = self._jobs.get(job_id)
             if job is None or job.is_over:
                 return
-            if job.state == "queued":
+            if job.state == "queued" or job.stage == _STARTING:
+                # A worker that is loading goes on doing so: the next request will want it.
                 self._update(job_id, state="cancelled", message="Cancelled before it began.", ended_at=time.time())
                 return
-            self._update(job_id, stage="cancelling")
+            self._update(job_id, stage=_CANCELLING)
             worker = self._worker
         if worker is not None:
             worker.send("cancel", job_id)
@@ -207,7 +210,7 @@ class Engine:
         job = self._jobs.get(job_id)
         if job is None or job.state != "queued":
             return None
-        self._update(job_id, state="running", stage="starting the worker", started_at=time.time())
+        self._update(job_id, state="running", stage=_STARTING, started_at=time.time())
         return self._jobs[job_id]
 
     def _prepare(self, study: Study) -> None:
@@ -219,27 +222,37 @@ class Engine:
             while worker.receive()[0] != "prepared":
                 pass
             self._set_worker(status="ready")
-        except HmaError as error:
-            self._worker = None
-            self._set_worker(status="died", device="", message=str(error))
+        except Exception as error:  # The engine's thread outlives any worker.
+            self._lose_worker("died", str(error))
 
     def _do(self, job: Job) -> None:
         try:
             worker = self._worker_for(job.study)
-            self._update(job.id, started_at=time.time())
-            self._set_worker(status="busy")
+            if not self._begin(job.id):
+                return
             measurement = self._measured(worker, job)
             self.store.add(job.study, replace(measurement, method=job.method))
-            self._update(job.id, state="finished", share=1.0, ended_at=time.time())
+            over = {"state": "finished", "share": 1.0}
         except Cancelled as error:
-            self._update(job.id, state="cancelled", message=str(error), ended_at=time.time())
+            over = {"state": "cancelled", "message": str(error)}
         except HmaError as error:
-            self._update(job.id, state="failed", message=str(error), ended_at=time.time())
+            over = {"state": "failed", "message": str(error)}
         except Exception as error:  # The engine's thread outlives any job.
             message = f"An unexpected {type(error).__name__}: {error}. Nothing was stored."
-            self._update(job.id, state="failed", message=message, ended_at=time.time())
-        if self._worker is not None:
-            self._set_worker(status="ready")
+            over = {"state": "failed", "message": message}
+        with self._changed:
+            if self._worker is not None:
+                self._set_worker(status="ready")
+            self._update(job.id, **over, ended_at=time.time())
+
+    def _begin(self, job_id: int) -> bool:
+        """Mark a job as being measured, unless it was cancelled while its worker started."""
+        with self._changed:
+            if self._jobs[job_id].is_over:
+                return False
+            self._update(job_id, stage="merging", started_at=time.time())
+            self._set_worker(status="busy")
+            return True
 
     def _measured(self, worker: WorkerProcess, job: Job) -> Measurement:
         """The worker's answer to one request. Raises Cancelled, MeasureError, or WorkerDied."""
@@ -250,43 +263,48 @@ class Engine:
                 if job_id != job.id:
                     continue
                 if kind == "progress":
-                    if self.job(job.id).stage != "cancelling":
+                    if self.job(job.id).stage != _CANCELLING:
                         self._update(job.id, stage=rest[0], share=rest[1])
                 elif kind == "measured":
                     return rest[0]
                 elif kind == "failed":
-                    raise Cancelled(rest[1]) if rest[0] == "cancelled" else MeasureError(rest[1])
+                    how, message = rest
+                    if how == "fatal":
+                        self._lose_worker("died", message)
+                    raise Cancelled(message) if how == "cancelled" else MeasureError(message)
         except WorkerDied as error:
-            self._worker = None
-            if self.job(job.id).stage == "cancelling":
-                self._set_worker(status="none", device="", message="")
+            if self.job(job.id).stage == _CANCELLING:
+                self._lose_worker("none")
                 raise Cancelled("The measurement was cancelled; its worker was ended.") from None
-            self._set_worker(status="died", device="", message=str(error))
+            self._lose_worker("died", str(error))
             raise
 
     def _worker_for(self, study: Study) -> WorkerProcess:
         """The warm worker if it holds the study's pair, else a fresh one in its place."""
-        pair = study.pair
-        if self._worker is not None and (self._worker.pair != pair or not self._worker.is_alive):
-            self._worker.end()
-            self._worker = None
-        if self._worker is None:
-            self._set_worker(status="starting", device="", message="")
-            worker = WorkerProcess(self._command, pair)
+        worker, holds = self._worker, (study.pair, study.suite_path)
+        if worker is not None and worker.holds == holds and worker.is_alive:
+            return worker
+        self._lose_worker("starting")
+        try:
+            worker = WorkerProcess(self._command, holds)
             with self._changed:
                 self._worker = worker
                 closed = self._closed
             if closed:
                 worker.end()
-            try:
-                device = worker.open(study.reference, study.policy)
-            except HmaError as error:
-                worker.end()
-                self._worker = None
-                self._set_worker(status="died", message=str(error))
-                raise
-            self._set_worker(status="ready", device=device)
-        return self._worker
+            self._set_worker(status="ready", device=worker.open(study))
+            return worker
+        except HmaError as error:
+            self._lose_worker("died", str(error))
+            raise
+
+    def _lose_worker(self, status: str, message: str = "") -> None:
+        """End the worker, if there is one, and say how it stands from now on."""
+        with self._changed:
+            worker, self._worker = self._worker, None
+            self._set_worker(status=status, device="", message=message)
+        if worker is not None:
+            worker.end()
 
     def _end_cancelled(self, worker: WorkerProcess, job_id: int) -> None:
         with self._changed:

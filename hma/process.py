@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from hma.core.study import Study
 from hma.errors import MeasureError, WorkerDied
 
 COMMAND = (sys.executable, "-m", "hma.worker")
@@ -21,15 +22,21 @@ _ROOT = Path(__file__).resolve().parents[1]
 
 
 class WorkerProcess:
-    """One ``hma.worker`` and the streams to it. Any failure to speak to it is WorkerDied."""
+    """One ``hma.worker`` and the streams to it. Any failure to speak to it is WorkerDied.
 
-    def __init__(self, command: Sequence[str], pair: str) -> None:
-        self.pair = pair
+    ``holds`` is what it was started for, for its owner to compare.
+    """
+
+    def __init__(self, command: Sequence[str], holds: tuple[str, ...] = ()) -> None:
+        self.holds = holds
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 (open as long as the process)
         self._sending = threading.Lock()
-        self._process = subprocess.Popen(
-            list(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, cwd=_ROOT
-        )
+        try:
+            self._process = subprocess.Popen(
+                list(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, cwd=_ROOT
+            )
+        except OSError as error:
+            raise WorkerDied(f"The worker process cannot be started ({error}). Free some memory and try again.") from None
 
     @property
     def is_alive(self) -> bool:
@@ -39,9 +46,9 @@ class WorkerProcess:
     def pid(self) -> int:
         return self._process.pid
 
-    def open(self, reference: str, policy: str) -> str:
-        """Load the pair, waiting for it; the device in words. Raises MeasureError when it cannot be loaded."""
-        self.send("open", reference, policy)
+    def open(self, study: Study) -> str:
+        """Load the study's pair, waiting for it; the device in words. Raises MeasureError when it cannot be loaded."""
+        self.send("open", study)
         kind, *rest = self.receive()
         if kind == "failed":
             raise MeasureError(rest[-1])
@@ -56,10 +63,10 @@ class WorkerProcess:
                 pass  # Its death is reported by ``receive``, which can say how it died.
 
     def receive(self) -> tuple[Any, ...]:
-        """The worker's next message, waiting for it."""
+        """The worker's next message, waiting for it. After anything that is none, the worker is of no more use."""
         try:
             return pickle.load(self._process.stdout)  # noqa: S301 (our own child process)
-        except (EOFError, OSError, ValueError, pickle.UnpicklingError):
+        except Exception:
             raise WorkerDied(self.obituary()) from None
 
     def end(self) -> None:
@@ -69,12 +76,13 @@ class WorkerProcess:
         self._process.wait()
 
     def obituary(self) -> str:
-        """How the process ended, in words, once it has."""
+        """How the process ended, in words. One that still runs without making sense is ended."""
         try:
             code = self._process.wait(timeout=5)
+            how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
         except subprocess.TimeoutExpired:
-            code = None
-        how = f"was killed by signal {-code}" if code is not None and code < 0 else f"ended with exit code {code}"
+            self.end()
+            code, how = None, "answered with something that is no message, and was ended"
         hint = " The system may have run out of memory: choose a smaller size or close other programs." if code == -9 else ""
         last = self._last_words()
         said = f" Its last words: {last}" if last else ""

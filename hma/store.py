@@ -171,8 +171,10 @@ class Store:
                 added = connection.total_changes - before
                 connection.execute("INSERT OR IGNORE INTO results SELECT * FROM other.results")
                 return added
-        except sqlite3.Error as error:
-            raise StoreError(f"The points in {other} cannot be read: {error}.") from None
+        except StoreError as error:
+            if isinstance(error.__cause__, sqlite3.DatabaseError) and "not a database" in str(error.__cause__):
+                raise StoreError(f"{other} is not a store of points, so none can be taken in from it.") from None
+            raise
 
     def compact(self) -> None:
         """Fold the write-ahead log into the file, so that it can be copied or shipped alone."""

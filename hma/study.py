@@ -22,9 +22,9 @@ def open_study(
     policy: str | Path = SHIPPED / "policy",
     suite: str | Path = SHIPPED / "suite.json",
     split: str = "validation",
-    size: str = "quick",
+    size: str | None = None,
 ) -> Study:
-    """The study of a pair and a suite; the shipped ones by default.
+    """The study of a pair and a suite; the shipped ones by default, at the suite's first size.
 
     Raises CheckpointError or SuiteError, naming what does not fit.
     """
@@ -38,7 +38,7 @@ def open_study(
         suite_path=str(loaded.path),
         suite=loaded.fingerprint,
         split=split,
-        size=size,
+        size=loaded.size,
         num_items=loaded.num_items,
         num_layers=pair.num_layers,
         reward=loaded.reward.axis,

@@ -67,13 +67,7 @@ class Workbench:
         def on_stage(stage: str, done: int, total: int) -> None:
             progress(stage, (stages.index(stage) + done / total) / len(stages))
 
-        try:
-            results = evaluator.run(on_stage)
-        except torch.OutOfMemoryError as error:
-            torch.cuda.empty_cache()
-            raise MeasureError(
-                f"{self.device} ran out of memory ({str(error).splitlines()[0]}). Choose a smaller size, or free the device."
-            ) from None
+        results = evaluator.run(on_stage)
         elapsed = time.perf_counter() - started
         timings = {"merge": merged - started, **evaluator.timings, "model": evaluator.model_seconds}
         return Measurement(recipe, results, device=self.device, elapsed_seconds=elapsed, timings=timings)

@@ -1,6 +1,6 @@
 """The worker process: ``python -m hma.worker`` owns a workbench and answers an engine over its standard streams.
 
-Messages are pickled tuples, each way one stream. In: ``("open", reference, policy)`` once, then
+Messages are pickled tuples, each way one stream. In: ``("open", study)`` once, then
 ``("prepare", study)``, ``("measure", job, study, recipe)`` and ``("cancel", job)``. Out: ``("ready", device)``,
 ``("progress", job, stage, share)``, ``("measured", job, measurement)``, ``("failed", job, kind, message)``, ``("prepared",)``.
 When the engine's end closes, the worker ends: no process is left behind.
@@ -17,7 +17,9 @@ import traceback
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from hma.core.study import Study
 from hma.errors import Cancelled, HmaError
+from hma.evaluate.suite import load_suite
 
 
 class _Line:
@@ -46,7 +48,7 @@ class _Line:
         while True:
             try:
                 message = pickle.load(self._incoming)  # noqa: S301 (our own parent process)
-            except (EOFError, OSError):
+            except Exception:  # The engine is gone, or what it says is not to be understood.
                 os._exit(0)
             if message[0] == "cancel":
                 self._cancelled.add(message[1])
@@ -56,15 +58,15 @@ class _Line:
 
 def serve(line: _Line) -> None:
     """Open the pair, then answer requests until the engine goes away."""
-    kind, reference, policy = line.receive()
+    kind, study = line.receive()
     assert kind == "open"
-    if Path(reference).is_dir() and Path(policy).is_dir():
-        # Everything is here: without this, each data set and tokenizer asks the network first.
-        os.environ.setdefault("HF_HUB_OFFLINE", "1")
     try:
+        if _is_local(study):
+            # Without this, each data set and tokenizer asks the network first.
+            os.environ.setdefault("HF_HUB_OFFLINE", "1")
         from hma.workbench import Workbench
 
-        workbench = Workbench(reference, policy)
+        workbench = Workbench(study.reference, study.policy)
     except Exception as error:
         line.send("failed", None, *_explained(error))
         return
@@ -75,6 +77,12 @@ def serve(line: _Line) -> None:
             _prepare(line, workbench, *request)
         elif kind == "measure":
             _measure(line, workbench, *request)
+
+
+def _is_local(study: Study) -> bool:
+    """Whether pair and suite need nothing from a hub."""
+    folders = Path(study.reference).is_dir() and Path(study.policy).is_dir()
+    return folders and load_suite(study.suite_path, study.split, study.size).is_local
 
 
 def _prepare(line: _Line, workbench: Any, study: Any) -> None:
@@ -99,13 +107,26 @@ def _measure(line: _Line, workbench: Any, job: int, study: Any, recipe: Any) -> 
 
 
 def _explained(error: Exception) -> tuple[str, str]:
-    """(kind, message) for the engine; what nobody foresaw leaves its traceback in the worker's log."""
+    """(kind, message) for the engine: "cancelled", "failed", or "fatal" for what nobody foresaw.
+
+    After that nobody knows in what state the device is, so the engine replaces the worker.
+    """
     if isinstance(error, Cancelled):
         return "cancelled", str(error)
     if isinstance(error, HmaError):
         return "failed", str(error)
     traceback.print_exc()
-    return "failed", f"An unexpected {type(error).__name__}: {error}. Nothing was stored for this measurement."
+    if _is_out_of_memory(error):
+        reason = str(error).strip().split("\n")[0][:200]
+        return "fatal", f"The device ran out of memory ({reason}). Close what else uses it, or choose a smaller pair."
+    return "fatal", f"An unexpected {type(error).__name__}: {error}. Nothing was stored for this measurement."
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """CUDA, MPS, the CPU's allocator and Python each say it in their own way."""
+    words = str(error).lower()
+    said = "out of memory" in words or "can't allocate memory" in words
+    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or said
 
 
 def main() -> None:

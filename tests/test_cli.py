@@ -1,15 +1,20 @@
 """The command line as people and programs use it: a process, its output, its exit code."""
 
+import contextlib
 import json
 import os
+import signal
 import socket
 import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from hma import __main__ as program
 from hma.core.statistics import value
 from hma.store import Store
 from tests import tiny
@@ -108,19 +113,87 @@ def test_tables_are_printed_for_people(swept, options):
         (["--alphas", "0", "--blocks", "9"], "9 blocks were asked for"),
         (["--alphas", "0", "--reference", "/no/such/folder"], "/no/such/folder does not exist"),
         (["--alphas", "0", "--suite", "/no/such/suite.json"], "There is no suite at"),
+        (["--alphas", "0", "--suite", "{broken}"], "'quick' is -1, expected 1 or more"),
         (["--alphas", "0", "--split", "train"], "Split 'train' is unknown"),
         (["--alphas", "0", "--size", "huge"], "Size 'huge' is not in"),
         (["--alphas", "0", "--store", "/proc/none/points.sqlite"], "cannot be made"),
         ([], "--alphas"),
     ],
 )
-def test_a_persons_mistake_exits_2_with_its_message(options, arguments, said):
+def test_a_persons_mistake_exits_2_with_its_message(options, arguments, said, tmp_path):
+    (tmp_path / "broken.json").write_text('{"sizes": {"quick": -1}}')
+    arguments = [a.replace("{broken}", str(tmp_path / "broken.json")) for a in arguments]
     given = [*options, *arguments]  # a later option wins
     done = hma("measure", "--json", *given)
     assert done.returncode == 2
     assert said in " ".join(done.stderr.split())
     assert done.stdout == ""
     assert "Traceback" not in done.stderr
+
+
+def test_a_grid_that_nobody_could_wait_for_exits_2(options):
+    done = hma("sweep", "--grid", "--steps", 101, *options)
+    assert done.returncode == 2
+    assert "1,030,301 points" in done.stderr
+
+
+def test_one_point_that_fails_does_not_keep_the_rest_from_being_measured(options, tmp_path):
+    """The judge refuses the policy's answers, which it knows by how often it was asked."""
+    suite = tiny.write_suite(tmp_path / "suite")
+    suite.write_text(suite.read_text().replace("tests.tiny:reward", "picky:reward"))
+    (tmp_path / "picky.py").write_text(
+        "asked = 0\n"
+        "def reward(prompt, answer):\n"
+        "    global asked\n"
+        "    asked += 1\n"
+        "    return float('nan') if 8 < asked <= 16 else 1.0\n"
+    )
+    store = tmp_path / "points.sqlite"
+    given = ["sweep", "--steps", 5, "--json", "--store", store, *options, "--suite", suite]
+    done = hma(*given, PYTHONPATH=str(tmp_path))
+    assert done.returncode == 1
+    assert "gave nan for answer 0" in done.stderr
+    assert "1 of 5 points failed; the others are in the store" in " ".join(done.stderr.split())
+    again = json.loads(hma(*given, PYTHONPATH=str(tmp_path)).stdout)
+    assert again["measured"] == 1
+
+
+def test_ctrl_c_says_what_is_safe_and_the_sweep_resumes(options, tmp_path):
+    store = tmp_path / "points.sqlite"
+    given = ["sweep", "--steps", "5", "--grid", "--json", "--store", store, *options]
+    running = subprocess.Popen(
+        [sys.executable, "-m", "hma", *map(str, given)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    end = time.monotonic() + 60
+    while not store.exists() or not _count(store):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    running.send_signal(signal.SIGINT)
+    out, said = running.communicate(timeout=30)
+    assert running.returncode == 130
+    assert "Finished points are in the store" in " ".join(said.split())
+    assert "Traceback" not in said
+    assert not out
+    assert 1 <= _count(store) < 125
+
+
+def _count(store):
+    with contextlib.closing(sqlite3.connect(store)) as connection, contextlib.suppress(sqlite3.OperationalError):
+        return connection.execute("SELECT count(*) FROM points").fetchone()[0]
+    return 0
+
+
+def test_the_app_is_given_whole_paths_since_it_changes_its_working_folder(tiny_pair, tiny_suite, tmp_path, monkeypatch):
+    (tmp_path / "here").symlink_to(tiny_pair[0].parent)
+    monkeypatch.chdir(tmp_path)
+    given = {}
+    monkeypatch.setattr(program, "launch", lambda port, address, **places: given.update(places))
+    command = ["app", "--reference", "here/reference", "--policy", "here/policy", "--suite", str(tiny_suite)]
+    done = CliRunner().invoke(program.app, [*command, "--store", "mine.sqlite"])
+    assert done.exit_code == 0, done.output
+    monkeypatch.chdir("/")
+    for name in ("reference", "policy", "suite"):
+        assert Path(given[name]).exists()
 
 
 def test_folders_of_two_shapes_exit_2(options, tmp_path):
@@ -150,9 +223,20 @@ def test_a_busy_port_is_said_and_exits_2():
 
 
 @pytest.mark.parametrize(
-    "command", [(), ("measure",), ("sweep",), ("front",), ("app",), ("lab", "build"), ("lab", "check"), ("bench", "point")]
+    ("command", "said"),
+    [
+        ((), "An alpha is the share of the reference"),
+        (("measure",), "Share of the reference per block, input to output"),
+        (("sweep",), "Interrupted, it resumes when run again"),
+        (("front",), "hypervolume between them and the worst corner"),
+        (("app",), "let other machines in"),
+        (("lab", "build"), "minutes on two CPU cores"),
+        (("lab", "check"), "say which claims hold"),
+        (("bench", "point"), "the share of the whole that is not the model's own forward passes"),
+        (("bench", "page"), "In a real browser"),
+    ],
 )
-def test_help_says_what_each_command_does(command):
+def test_help_says_what_each_command_does(command, said):
     done = hma(*command, "--help")
     assert done.returncode == 0
-    assert len(done.stdout) > 300
+    assert said in " ".join(done.stdout.replace("│", " ").split())

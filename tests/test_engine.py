@@ -111,15 +111,17 @@ def test_the_worker_notices_a_changed_suite(engine, tiny_pair, tmp_path):
 
 
 def test_a_worker_that_is_killed_is_replaced_and_the_engine_says_so(engine, tiny_study):
+    measured(engine, tiny_study, 0.76, 0.7, 0.7)
     before = engine._worker.pid
+    os.kill(before, signal.SIGSTOP)  # So that it is killed in the middle of a measurement, however quick it is.
     jobs = [engine.submit(tiny_study, recipe(tiny_study, 0.03 * i, 0.7, 0), "sweep", SWEEP) for i in range(1, 4)]
-    until(lambda: engine.job(jobs[0].id).state != "queued")
+    until(lambda: engine.worker().status == "busy")
     os.kill(before, signal.SIGKILL)
     states = [engine.wait(job.id, timeout=60) for job in jobs]
-    died = [job for job in states if job.state == "failed"]
-    assert len(died) <= 1  # at most the point in flight is lost
-    assert all("killed by signal 9" in job.message and "finished point is safe" in job.message for job in died)
-    measured(engine, tiny_study, 0.77, 0.7, 0.7)
+    assert [job.state for job in states] == ["failed", "finished", "finished"]  # the point in flight is lost, no other
+    assert "killed by signal 9" in states[0].message
+    assert "every finished point is safe" in states[0].message
+    assert engine.store.point(states[0].key) is None
     assert engine._worker.pid != before
     assert engine.worker().status == "ready"
 
@@ -138,9 +140,15 @@ def test_a_warm_worker_has_built_its_requests(tmp_path, tiny_study):
     with Engine(Store(tmp_path / "p.sqlite")) as engine:
         engine.warm(tiny_study)
         until(lambda: engine.worker().status == "ready")
-        started = time.perf_counter()
-        measured(engine, tiny_study, 0.1, 0.2, 0.3)
-        assert time.perf_counter() - started < 3
+        pid = engine._worker.pid
+        stages = []
+        job = engine.submit(tiny_study, recipe(tiny_study, 0.1, 0.2, 0.3))
+        while not engine.wait(job.id, timeout=0.001).is_over:
+            stages.append(engine.job(job.id).stage)
+        assert engine.job(job.id).state == "finished"
+        assert "starting the worker" not in stages[1:]
+        assert engine._worker.pid == pid
+        assert engine.store.point(job.key).elapsed_seconds < 3
 
 
 FAKE = """
@@ -158,6 +166,38 @@ while True:
 """
 
 
+def test_an_edited_reward_program_is_judged_by_its_new_lines(tmp_path, tiny_pair, monkeypatch):
+    """The worker is warm with the old lines in it; the new study must not get their rewards."""
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    suite = tiny.write_suite(tmp_path / "suite")
+    suite.write_text(suite.read_text().replace("tests.tiny:reward", "taste:reward"))
+    values = []
+    with Engine(Store(tmp_path / "p.sqlite")) as engine:
+        for worth in (1.0, 2.0):
+            (tmp_path / "taste.py").write_text(f"def reward(prompt, answer): return {worth}")
+            study = open_study(*tiny_pair, suite)
+            values.append(engine.store.point(measured(engine, study, 0.1, 0.2, 0.3).key).reward.value)
+    assert values == [1.0, 2.0]
+
+
+def test_a_worker_in_an_unknown_state_is_replaced(tmp_path, tiny_pair, monkeypatch):
+    """What nobody foresaw may have broken the device: the job fails, and the next one has a fresh worker."""
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    suite = tiny.write_suite(tmp_path / "suite")
+    suite.write_text(suite.read_text().replace("tests.tiny:reward", "taste:reward"))
+    (tmp_path / "taste.py").write_text("def reward(prompt, answer): raise RuntimeError('MPS backend out of memory')")
+    study = open_study(*tiny_pair, suite)
+    with Engine(Store(tmp_path / "p.sqlite")) as engine:
+        job = engine.wait(engine.submit(study, recipe(study, 0.1, 0.2, 0.3)).id, timeout=60)
+        assert job.state == "failed"
+        assert "ran out of memory (MPS backend out of memory)" in job.message
+        assert engine.worker().status == "died"
+        (tmp_path / "taste.py").write_text("def reward(prompt, answer): return 1")
+        measured(engine, open_study(*tiny_pair, suite), 0.1, 0.2, 0.3)
+
+
 def fake(tmp_path, opening='send("ready", "Fake")', measuring="time.sleep(60)"):
     script = tmp_path / "fake.py"
     script.write_text(FAKE.format(root=str(ROOT), opening=opening, measuring=measuring))
@@ -172,6 +212,52 @@ def test_a_measurement_that_does_not_stop_is_ended(tmp_path, tiny_study, monkeyp
         engine.cancel(job.id)
         assert engine.wait(job.id, timeout=10).state == "cancelled"
         assert engine.worker().status == "none"
+
+
+def test_a_job_cancelled_while_the_worker_loads_ends_at_once_and_the_worker_loads_on(tmp_path, tiny_study, monkeypatch):
+    monkeypatch.setattr("hma.engine._GRACE", 0.1)
+    command = fake(tmp_path, opening='time.sleep(1); send("ready", "Fake")')
+    with Engine(Store(tmp_path / "p.sqlite"), command) as engine:
+        job = engine.submit(tiny_study, recipe(tiny_study, 0.1, 0.1, 0.1))
+        until(lambda: engine._worker is not None)
+        engine.cancel(job.id)
+        assert engine.job(job.id).state == "cancelled"
+        pid = engine._worker.pid
+        until(lambda: engine.worker().status == "ready")
+        assert engine._worker.pid == pid
+
+
+def test_one_asked_for_again_while_it_is_being_cancelled_is_measured(tmp_path, tiny_study, monkeypatch):
+    monkeypatch.setattr("hma.engine._GRACE", 0.3)
+    with Engine(Store(tmp_path / "p.sqlite"), fake(tmp_path)) as engine:
+        job = engine.submit(tiny_study, recipe(tiny_study, 0.1, 0.1, 0.1))
+        until(lambda: engine.worker().status == "busy")
+        engine.cancel(job.id)
+        again = engine.submit(tiny_study, recipe(tiny_study, 0.1, 0.1, 0.1))
+        assert again.id != job.id
+        engine.wait(job.id, timeout=10)
+        until(lambda: engine.job(again.id).state == "running")
+
+
+def test_a_worker_that_cannot_be_started_fails_every_request_and_hangs_none(tmp_path, tiny_study):
+    with Engine(Store(tmp_path / "p.sqlite"), ("/no/such/python",)) as engine:
+        engine.warm(tiny_study)
+        until(lambda: engine.worker().status == "died")
+        for alpha in (0.1, 0.2):
+            job = engine.wait(engine.submit(tiny_study, recipe(tiny_study, alpha, 0.1, 0.1)).id, timeout=10)
+            assert job.state == "failed"
+            assert "cannot be started" in job.message
+
+
+def test_a_worker_that_talks_nonsense_is_ended(tmp_path, tiny_study):
+    command = fake(tmp_path, measuring='write.write(b"no pickle"); write.flush(); sys.exit(0)')
+    with Engine(Store(tmp_path / "p.sqlite"), command) as engine:
+        job = engine.submit(tiny_study, recipe(tiny_study, 0.1, 0.1, 0.1))
+        until(lambda: engine.worker().status == "busy")
+        pid = engine._worker.pid
+        assert engine.wait(job.id, timeout=20).state == "failed"
+        assert engine.worker().status == "died"
+        assert not _exists(pid)
 
 
 def test_a_pair_that_does_not_load_fails_with_its_message(tmp_path, tiny_study):

@@ -110,6 +110,8 @@ def test_files_that_are_no_store_are_refused(tmp_path):
         Store(foreign)
     with pytest.raises(StoreError, match="cannot be"):
         Store(text / "below" / "points.sqlite")
+    with pytest.raises(StoreError, match=r"notes\.txt is not a store of points, so none"):
+        Store(tmp_path / "mine.sqlite").take_in(text)
 
 
 def test_a_full_disk_loses_nothing_and_says_so(tmp_path, monkeypatch):

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from hma.core.front import ends, front
 from hma.core.recipe import Recipe
+from hma.core.study import Study
 from hma.engine import Engine
 from hma.errors import MeasureError
 from hma.store import Store
@@ -38,7 +39,7 @@ def point(
         store = _TimedStore(Path(folder) / "points.sqlite")
         with Engine(store) as engine:
             for run in range(-1, runs):  # The first only warms the worker.
-                row = _timed_point(engine, store, study, Recipe(study.partition(), (0.2 + run / 1000, 0.3, 0.4)))
+                row = _timed_point(engine, store, study, _recipe(study, run))
                 if run >= 0:
                     rows.append(row)
     medians = {name: statistics.median(row[name] for row in rows) for name in rows[0]}
@@ -47,6 +48,12 @@ def point(
         print(json.dumps({"seconds": medians, "share_not_model": share, "runs": runs, "num_items": study.num_items}))
     else:
         _print(medians, share, runs, study.num_items)
+
+
+def _recipe(study: Study, run: int) -> Recipe:
+    """Alphas of which each differs from the run before, so that every layer is merged anew."""
+    partition = study.partition()
+    return Recipe(partition, tuple(0.2 + 0.1 * block + run / 1000 for block in range(partition.num_blocks)))
 
 
 class _TimedStore(Store):
@@ -61,7 +68,7 @@ class _TimedStore(Store):
         return added
 
 
-def _timed_point(engine: Engine, store: _TimedStore, study, recipe: Recipe) -> dict[str, float]:
+def _timed_point(engine: Engine, store: _TimedStore, study: Study, recipe: Recipe) -> dict[str, float]:
     """Seconds of one measurement by stage; ``model`` is the share of the stages spent in the model itself."""
     started = time.perf_counter()
     job = engine.wait(engine.submit(study, recipe).id)

@@ -10,6 +10,9 @@ from hma.errors import AlphasError
 DIGITS = 6
 """Alphas that agree to this many decimals are the same alphas."""
 
+MOST_OF_A_GRID = 100_000
+"""More than anybody could wait for."""
+
 
 def checked(alphas: tuple[float, ...] | list[float], num_blocks: int) -> tuple[float, ...]:
     """The alphas as a tuple, rounded to ``DIGITS``; one a block, each in [0, 1].
@@ -60,5 +63,13 @@ def ladder(steps: int) -> tuple[float, ...]:
 
 
 def grid(steps: int, num_blocks: int) -> list[tuple[float, ...]]:
-    """Every combination of ``ladder(steps)`` over the blocks: ``steps ** num_blocks`` alphas."""
+    """Every combination of ``ladder(steps)`` over the blocks: ``steps ** num_blocks`` alphas.
+
+    Raises AlphasError for more than ``MOST_OF_A_GRID``.
+    """
+    if steps**num_blocks > MOST_OF_A_GRID:
+        raise AlphasError(
+            f"A grid of {steps} steps over {num_blocks} blocks has {steps**num_blocks:,} points, and at most "
+            f"{MOST_OF_A_GRID:,} are measured at once. Ask for fewer steps or blocks."
+        )
     return list(product(ladder(steps), repeat=num_blocks))

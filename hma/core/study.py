@@ -55,9 +55,9 @@ class Study:
             groups.setdefault(axis.group or axis.name, []).append(axis.name)
         return groups
 
-    def partition(self, num_blocks: int = 3) -> Partition:
-        """The default partition of this study's model: equal blocks."""
-        return Partition.equal(self.num_layers, num_blocks)
+    def partition(self, num_blocks: int | None = None) -> Partition:
+        """Equal blocks of this study's model: three, or as many as it has layers where those are fewer."""
+        return Partition.equal(self.num_layers, min(3, self.num_layers) if num_blocks is None else num_blocks)
 
     def point_key(self, recipe: Recipe) -> str:
         """The name of the point that this recipe makes in this study.

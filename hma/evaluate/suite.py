@@ -76,10 +76,11 @@ class Suite:
         return judged and all(sources.task_is_local(ability.task) for ability in self.abilities)
 
 
-def load_suite(path: str | Path, split: str = "validation", size: str = "quick") -> Suite:
+def load_suite(path: str | Path, split: str = "validation", size: str | None = None) -> Suite:
     """The suite in a JSON file (or a folder's ``suite.json``), without importing torch or lm-eval.
 
-    ``size`` is one of the names under ``sizes``; a smaller size is a prefix of a larger one.
+    ``size`` is one of the names under ``sizes``, the first of them by default; a smaller size is a prefix
+    of a larger one.
     Raises SuiteError for a missing file or field, an unknown split or size, or too few prompts.
     """
     path = Path(path).expanduser().resolve()
@@ -88,6 +89,7 @@ def load_suite(path: str | Path, split: str = "validation", size: str = "quick")
     if split not in SPLITS:
         raise SuiteError(f"Split '{split}' is unknown. Choose validation (to choose alphas) or test (to report).")
     try:
+        size = next(iter(data["sizes"]), None) if size is None else size
         if size not in data["sizes"]:
             raise SuiteError(f"Size '{size}' is not in {path}. It offers: {', '.join(data['sizes'])}.")
         num_items = _number(data["sizes"], size, int, 1)

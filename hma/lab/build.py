@@ -33,14 +33,18 @@ def build(out: Path, scenario: Scenario, seed: int, progress: StageProgress, for
     """Makes the miniature in the folder ``out`` and returns its report.
 
     Everything is written beside ``out`` and put in its place at the end, so that an interruption leaves
-    nothing half made. Raises HmaError for a folder that holds something already, unless ``force``.
+    nothing half made. Raises HmaError for a folder that holds something already, unless that is a
+    miniature and ``force`` says to replace it.
     The same scenario and seed give the same files on the same machine and versions (except the report's times).
     """
     import torch
 
     out = out.expanduser().absolute()
-    if out.exists() and (not out.is_dir() or any(out.iterdir())) and not force:
-        raise HmaError(f"{out} holds something already. Choose another folder with --out, or replace it with --force.")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        if not (out / "report.json").is_file():
+            raise HmaError(f"{out} holds something else already. Choose another folder with --out.")
+        if not force:
+            raise HmaError(f"{out} holds a miniature already. Choose another folder with --out, or replace it with --force.")
     staging = out.parent / f".{out.name}.building"
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(parents=True)

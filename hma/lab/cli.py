@@ -25,7 +25,8 @@ def build_command(
     seed: Annotated[int, typer.Option(help="Seed of weights, training and sampling; the world itself is always the same.")] = 0,
     out: Annotated[Path, typer.Option(help="The folder to write, new or empty.")] = Path("runs/miniature"),
     scenario: ScenarioName = "default",
-    force: Annotated[bool, typer.Option("--force", help="Replace what the folder holds.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace the miniature that the folder holds.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report on standard output, and nothing else there.")] = False,
 ) -> None:
     """Make a reference, a policy, judges, tasks and prompts from nothing: minutes on two CPU cores."""
     chosen = _scenario(scenario)
@@ -33,6 +34,9 @@ def build_command(
 
     with _progress() as progress:
         report = build(out, chosen, seed, progress, force)
+    if as_json:
+        typer.echo(json.dumps(report))
+        return
     ends = report["rlhf_path"]["iterations"][0], report["rlhf_path"]["iterations"][-1]
     for name, scores in zip(("reference", "policy"), ends, strict=True):
         typer.echo(f"{name}: reward {scores['reward']:.2f}, mean ability {scores['ability']:.1f} (test items)")

@@ -36,15 +36,19 @@ def test_the_front_is_what_no_other_point_beats(plane):
     assert [(p.reward.value, p.ability.value) for p in fronts.front(points)] == expected
 
 
-@given(planes)
-def test_hypervolume_counts_unit_squares(plane):
-    squares = sum(any(x > i and y > j for x, y in plane) for i, j in itertools.product(range(-5, 5), range(9)))
-    assert fronts.hypervolume([point(*p) for p in plane], fronts.Corner(-5, 0)) == pytest.approx(squares)
+corners = st.builds(fronts.Corner, st.integers(-6, 6), st.integers(-1, 10))
+"""Wherever the corner lies, even beyond every point."""
 
 
-@given(planes, st.tuples(st.integers(-5, 5), st.integers(0, 9)))
-def test_hypervolume_never_falls_when_a_point_is_added(plane, extra):
-    corner = fronts.Corner(-5, 0)
+@given(planes, corners)
+def test_hypervolume_counts_unit_squares_above_the_corner(plane, corner):
+    cells = itertools.product(range(corner.reward, 6), range(corner.ability, 10))
+    squares = sum(any(x > i and y > j for x, y in plane) for i, j in cells)
+    assert fronts.hypervolume([point(*p) for p in plane], corner) == pytest.approx(squares)
+
+
+@given(planes, st.tuples(st.integers(-5, 5), st.integers(0, 9)), corners)
+def test_hypervolume_never_falls_when_a_point_is_added(plane, extra, corner):
     before = fronts.hypervolume([point(*p) for p in plane], corner)
     assert fronts.hypervolume([point(*p) for p in [*plane, extra]], corner) >= before - 1e-12
 

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hma.core.partition import Partition, layer_of
+from hma.core.study import Axis, Study
 
 
 @given(st.integers(1, 120), st.data())
@@ -21,6 +22,12 @@ def test_the_papers_thirds_of_26_layers():
     """Layers 1-8, 9-17 and 18-26, counted from 1 [HMA Section 5]."""
     spans = [Partition.equal(26).layers(k) for k in range(3)]
     assert [(s[0] + 1, s[-1] + 1) for s in spans] == [(1, 8), (9, 17), (18, 26)]
+
+
+@pytest.mark.parametrize(("num_layers", "num_blocks"), [(1, 1), (2, 2), (3, 3), (26, 3)])
+def test_a_shallow_model_has_a_block_a_layer(num_layers, num_blocks):
+    study = Study("", "", "", "pair", "", "suite", "test", "full", 1, num_layers, Axis("reward", "", ""), ())
+    assert study.partition().num_blocks == num_blocks
 
 
 def test_embeddings_are_input_head_and_final_norm_are_output():

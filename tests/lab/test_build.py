@@ -81,9 +81,13 @@ def test_the_report_tells_the_whole_path(built):
 
 def test_a_folder_that_holds_something_is_refused_and_left_alone(tmp_path):
     (tmp_path / "precious.txt").write_text("mine")
-    with pytest.raises(HmaError, match="holds something already"):
+    for force in (False, True):
+        with pytest.raises(HmaError, match="holds something else already"):
+            build(tmp_path, TINY, seed=0, progress=silent, force=force)
+    (tmp_path / "report.json").write_text("{}")
+    with pytest.raises(HmaError, match="holds a miniature already"):
         build(tmp_path, TINY, seed=0, progress=silent)
-    assert contents(tmp_path) == {"precious.txt": b"mine"}
+    assert contents(tmp_path) == {"precious.txt": b"mine", "report.json": b"{}"}
 
 
 def test_an_interrupted_build_leaves_nothing(tmp_path):
