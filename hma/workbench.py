@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 
@@ -13,15 +14,15 @@ from hma.checkpoints.pair import open_pair
 from hma.core.recipe import Recipe
 from hma.core.study import Study
 from hma.errors import MeasureError
-from hma.evaluate.evaluator import Evaluator
+from hma.evaluate.evaluator import CHAT, Evaluator
 from hma.evaluate.suite import load_suite
 from hma.store import Measurement
 
 SMALL_MODEL = 50_000_000
-"""Below this many parameters one CPU thread is faster than several, by far on a busy machine."""
+"""Below this many parameters one CPU core a stage and stages side by side are faster than several cores a stage."""
 
 Progress = Callable[[str, float], None]
-"""Called with (stage, share of the measurement done in 0..1); it may raise to stop."""
+"""Called with (stage, share of the measurement done in 0..1), from any thread; it may raise to stop."""
 
 
 class Workbench:
@@ -34,8 +35,10 @@ class Workbench:
         self._pair = open_pair(reference, policy)
         self._device = torch.device(device) if device else find_device()
         parameters = sum(t.end - t.start for t in self._pair.policy.tensors.values()) // 4
+        self._lanes = 1
         if self._device.type == "cpu" and parameters < SMALL_MODEL:
             torch.set_num_threads(1)
+            self._lanes = os.cpu_count() or 1
         self._live = LiveModel(self._pair, self._device)
         self._evaluators: dict[str, Evaluator] = {}
 
@@ -52,20 +55,25 @@ class Workbench:
             suite = load_suite(study.suite_path, study.split, study.size)
             if suite.fingerprint != study.suite:
                 raise MeasureError("The suite changed on disk since this study was opened. Open the study again.")
-            self._evaluators[study.suite] = Evaluator(suite, self._live.model, self._live.tokenizer)
+            lanes = min(self._lanes, 1 + len(suite.abilities))
+            self._evaluators[study.suite] = Evaluator(suite, self._live.model, self._live.tokenizer, lanes)
         return self._evaluators[study.suite]
 
     def measure(self, study: Study, recipe: Recipe, progress: Progress = lambda stage, share: None) -> Measurement:
-        """Merge, evaluate, and return the per-item results with the seconds that each stage took."""
+        """Merge, evaluate, and return the per-item results with the seconds that each stage took.
+
+        Stages may overlap, so that they add up to more than ``elapsed_seconds``.
+        """
         evaluator = self.prepare(study)
-        stages = ["chat answers", *(axis.name for axis in study.abilities)]
+        done_of = dict.fromkeys([CHAT, *(axis.name for axis in study.abilities)], 0.0)
         started = time.perf_counter()
         progress("merging", 0.0)
         self._live.write(recipe)
         merged = time.perf_counter()
 
         def on_stage(stage: str, done: int, total: int) -> None:
-            progress(stage, (stages.index(stage) + done / total) / len(stages))
+            done_of[stage] = done / total
+            progress(stage, sum(done_of.values()) / len(done_of))
 
         results = evaluator.run(on_stage)
         elapsed = time.perf_counter() - started

@@ -29,6 +29,7 @@ class _Line:
         self._incoming, self._outgoing = incoming, outgoing
         self._requests: queue.Queue[tuple[Any, ...]] = queue.Queue()
         self._cancelled: set[int] = set()
+        self._sending = threading.Lock()
         threading.Thread(target=self._listen, daemon=True).start()
 
     def receive(self) -> tuple[Any, ...]:
@@ -36,8 +37,9 @@ class _Line:
         return self._requests.get()
 
     def send(self, *message: Any) -> None:
-        pickle.dump(message, self._outgoing)
-        self._outgoing.flush()
+        with self._sending:
+            pickle.dump(message, self._outgoing)
+            self._outgoing.flush()
 
     def check(self, job: int) -> None:
         """Raise Cancelled when the engine asked for the job to stop."""

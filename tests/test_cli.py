@@ -232,7 +232,7 @@ def test_a_busy_port_is_said_and_exits_2():
         (("app",), "let other machines in"),
         (("lab", "build"), "minutes on two CPU cores"),
         (("lab", "check"), "say which claims hold"),
-        (("bench", "point"), "the share of the whole that is not the model's own forward passes"),
+        (("bench", "point"), "the share of the work that is not the model's own forward passes"),
         (("bench", "page"), "In a real browser"),
     ],
 )

@@ -51,9 +51,11 @@ def test_a_recipe_becomes_a_stored_point(engine, tiny_study):
     assert engine.worker().status == "ready"
     assert engine.worker().device
     assert point.device == engine.worker().device
-    stages = sum(seconds for name, seconds in point.timings.items() if name != "model")
-    assert stages == pytest.approx(point.elapsed_seconds, rel=0.2)
-    assert 0 < point.timings["model"] < point.elapsed_seconds
+    stages = {name: seconds for name, seconds in point.timings.items() if name != "model"}
+    assert set(stages) == {"merge", "chat answers", "choice", "words", "translate", "scoring"}
+    assert max(stages.values()) <= point.elapsed_seconds
+    assert sum(stages.values()) >= 0.8 * point.elapsed_seconds  # side by side they come to more
+    assert 0 < point.timings["model"] < sum(stages.values())
 
 
 def test_the_same_point_is_evaluated_once(engine, tiny_study):

@@ -22,7 +22,7 @@ class Partition:
 
     Embeddings belong to the first block, final norm and head to the last (a head that is tied to the
     embeddings is the same parameter, and goes with them). So every parameter is in exactly one block
-    and equal alphas are plain model averaging [HMA Section 5; the original code gives the head an
+    and equal alphas are plain model averaging [HMA §5; the original code gives the head an
     alpha of its own].
     """
 
@@ -38,7 +38,7 @@ class Partition:
 
     @classmethod
     def equal(cls, num_layers: int, num_blocks: int = 3) -> Partition:
-        """``num_blocks`` blocks of as equal a size as possible, larger ones last; thirds by default [HMA Section 5]."""
+        """``num_blocks`` blocks of as equal a size as possible, larger ones last; thirds by default [HMA §5]."""
         if not 1 <= num_blocks <= num_layers:
             raise ValueError(f"num_blocks is {num_blocks}, must be in 1..{num_layers}")
         return cls(num_layers, tuple(k * num_layers // num_blocks for k in range(num_blocks)))
@@ -53,7 +53,7 @@ class Partition:
         return range(self.starts[block], ends[block])
 
     def block_names(self) -> tuple[str, ...]:
-        """``input, middle, output`` for three blocks [HMA Section 5], otherwise ``layers 0-1`` and so on."""
+        """``input, middle, output`` for three blocks [HMA §5], otherwise ``layers 0-1`` and so on."""
         if self.num_blocks == 1:
             return ("all layers",)
         if self.num_blocks == 3:

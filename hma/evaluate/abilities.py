@@ -63,16 +63,22 @@ class AbilityTask:
 
     @property
     def model_seconds(self) -> float:
-        """Seconds that the last ``result`` spent in the model itself."""
+        """Seconds that the last ``responses`` spent in the model itself."""
         return self._plan.model_seconds
 
     def result(self, model: PreTrainedModel, progress: Progress = no_progress) -> Result:
         """Measure the model on every item of the task."""
+        return self.scored(self.responses(model, progress))
+
+    def responses(self, model: PreTrainedModel, progress: Progress = no_progress) -> list[Any]:
+        """The model's answer to each request: a text, or a log-likelihood with whether it is the greedy choice."""
         if isinstance(self._plan, LikelihoodPlan):
-            responses: list[Any] = self._plan.scores(model, progress)
-            outputs = None
-        else:
-            responses = outputs = self._plan.answers(model, progress)
+            return self._plan.scores(model, progress)
+        return self._plan.answers(model, progress)
+
+    def scored(self, responses: list[Any]) -> Result:
+        """The metric's per-item results of ``responses``."""
+        outputs = None if isinstance(self._plan, LikelihoodPlan) else responses
         per_item = self._processed(responses)
         if self._aggregation == "bleu":
             items = _bleu_statistics(per_item)

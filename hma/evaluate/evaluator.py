@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from functools import partial
 
 import numpy as np
+import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from hma.core.point import REWARD
 from hma.core.statistics import Result
 from hma.evaluate.abilities import AbilityTask
-from hma.evaluate.generation import AnswerPlan, Progress
+from hma.evaluate.generation import AnswerPlan
 from hma.evaluate.rewards import chat_text, open_judge
 from hma.evaluate.suite import Suite
+
+CHAT = "chat answers"
+"""The name of the stage in which the model answers the chat prompts."""
 
 StageProgress = Callable[[str, int, int], None]
 """Called with (stage, items done, items of the stage) after each batch; it may raise to stop."""
@@ -22,11 +29,16 @@ StageProgress = Callable[[str, int, int], None]
 class Evaluator:
     """Measures one live model on one suite, again and again.
 
-    ``timings`` holds the seconds that each stage of the last run took, by name; ``model_seconds`` the
-    share of them spent in the model's own forward passes and ``generate``.
+    ``timings`` holds the seconds that the last run took to have each stage's questions answered, and for
+    ``scoring`` them all; ``model_seconds`` the share of them spent in the model's own forward passes and
+    ``generate``.
     """
 
-    def __init__(self, suite: Suite, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    def __init__(self, suite: Suite, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, lanes: int = 1) -> None:
+        """Builds every request. ``lanes`` stages run side by side, each in a thread that computes with one core.
+
+        No stage's numbers depend on ``lanes``.
+        """
         device = model.device
         context = getattr(model.config, "max_position_embeddings", None)
         self._model, self._suite = model, suite
@@ -48,43 +60,45 @@ class Evaluator:
             AbilityTask(ability, suite.split, suite.num_items, tokenizer, device, context) for ability in suite.abilities
         ]
         self.timings: dict[str, float] = {}
+        self._lanes = ThreadPoolExecutor(lanes, initializer=torch.set_num_threads, initargs=(1,)) if lanes > 1 else None
 
     @property
     def model_seconds(self) -> float:
-        """Seconds of the last run spent in the model's own forward passes and ``generate``."""
+        """Seconds of the last run spent in the model's own forward passes and ``generate``, added up over stages."""
         return self._chat.model_seconds + sum(task.model_seconds for task in self._tasks)
 
     def run(self, progress: StageProgress = lambda stage, done, total: None) -> dict[str, Result]:
-        """Per-item results: ``reward``, then each ability."""
-        self.timings = {}
-        results = {REWARD: self._reward(progress)}
-        for task in self._tasks:
-            with self._timed(task.name):
-                results[task.name] = task.result(self._model, _stage(progress, task.name))
+        """Per-item results: ``reward``, then each ability. ``progress`` may be called from several threads."""
+        stages = {REWARD: self._reward, **{task.name: partial(self._ability, task) for task in self._tasks}}
+        seconds: dict[str, float] = {}
+        if self._lanes is None:
+            results = {name: stage(seconds, progress) for name, stage in stages.items()}
+        else:
+            running = {name: self._lanes.submit(stage, seconds, progress) for name, stage in stages.items()}
+            wait(running.values())
+            results = {name: stage.result() for name, stage in running.items()}
+        names = [CHAT, *(task.name for task in self._tasks)]
+        scoring = sum(seconds[f"scoring {name}"] for name in names)
+        self.timings = {**{name: seconds[name] for name in names}, "scoring": scoring}
         return results
 
-    def _reward(self, progress: StageProgress) -> Result:
-        with self._timed("chat answers"):
-            answers = self._chat.answers(self._model, _stage(progress, "chat answers"))
-        with self._timed("judging"):
+    def _reward(self, seconds: dict[str, float], progress: StageProgress) -> Result:
+        with _timed(seconds, CHAT):
+            answers = self._chat.answers(self._model, partial(progress, CHAT))
+        with _timed(seconds, f"scoring {CHAT}"):
             rewards = self._judge(self._prompts, answers)
         ids = tuple(prompt.id for prompt in self._suite.reward.prompts)
         return Result("mean", np.array(rewards).reshape(-1, 1), ids, tuple(answers))
 
-    def _timed(self, name: str) -> _Timer:
-        return _Timer(self.timings, name)
+    def _ability(self, task: AbilityTask, seconds: dict[str, float], progress: StageProgress) -> Result:
+        with _timed(seconds, task.name):
+            responses = task.responses(self._model, partial(progress, task.name))
+        with _timed(seconds, f"scoring {task.name}"):
+            return task.scored(responses)
 
 
-class _Timer:
-    def __init__(self, timings: dict[str, float], name: str) -> None:
-        self._timings, self._name = timings, name
-
-    def __enter__(self) -> None:
-        self._start = time.perf_counter()
-
-    def __exit__(self, *error: object) -> None:
-        self._timings[self._name] = time.perf_counter() - self._start
-
-
-def _stage(progress: StageProgress, name: str) -> Progress:
-    return lambda done, total: progress(name, done, total)
+@contextlib.contextmanager
+def _timed(seconds: dict[str, float], name: str) -> Iterator[None]:
+    started = time.perf_counter()
+    yield
+    seconds[name] = time.perf_counter() - started

@@ -19,7 +19,7 @@ def test_equal_blocks_cover_every_layer_once_and_differ_by_at_most_one(num_layer
 
 
 def test_the_papers_thirds_of_26_layers():
-    """Layers 1-8, 9-17 and 18-26, counted from 1 [HMA Section 5]."""
+    """Layers 1-8, 9-17 and 18-26, counted from 1 [HMA §5]."""
     spans = [Partition.equal(26).layers(k) for k in range(3)]
     assert [(s[0] + 1, s[-1] + 1) for s in spans] == [(1, 8), (9, 17), (18, 26)]
 

@@ -1,0 +1,55 @@
+"""A suite's stages, one after the other or side by side."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from hma.checkpoints.live import LiveModel
+from hma.checkpoints.pair import open_pair
+from hma.core.partition import Partition
+from hma.core.recipe import Recipe
+from hma.errors import Cancelled
+from hma.evaluate.evaluator import Evaluator
+from hma.evaluate.suite import load_suite
+
+
+@pytest.fixture(scope="module")
+def live(tiny_pair):
+    live = LiveModel(open_pair(*tiny_pair))
+    live.write(Recipe(Partition.equal(3), (0.7, 0.2, 0.4)))
+    return live
+
+
+def evaluator(live, suite, lanes):
+    return Evaluator(load_suite(suite, size="full"), live.model, live.tokenizer, lanes)
+
+
+def test_stages_side_by_side_give_the_same_items(live, tiny_suite):
+    alone, together = evaluator(live, tiny_suite, 1), evaluator(live, tiny_suite, 4)
+    expected = alone.run()
+    for _ in range(5):
+        found = together.run()
+        assert list(found) == list(expected)
+        for name, result in found.items():
+            np.testing.assert_array_equal(result.items, expected[name].items)
+            assert result.outputs == expected[name].outputs
+    assert set(together.timings) == set(alone.timings) == {"chat answers", "choice", "words", "translate", "scoring"}
+
+
+@pytest.mark.parametrize("lanes", [1, 3])
+def test_a_stage_that_is_stopped_stops_the_run(live, tiny_suite, lanes):
+    def stop(stage, done, total):
+        raise Cancelled("enough")
+
+    running = evaluator(live, tiny_suite, lanes)
+    with pytest.raises(Cancelled, match="enough"):
+        running.run(stop)
+    assert running.run()  # and it can be asked again
+
+
+def test_side_by_side_they_run_in_threads_of_their_own(live, tiny_suite):
+    seen = set()
+    evaluator(live, tiny_suite, 3).run(lambda stage, done, total: seen.add((stage, threading.get_ident())))
+    assert {stage for stage, _ in seen} == {"chat answers", "choice", "words", "translate"}
+    assert threading.get_ident() not in {thread for _, thread in seen}
