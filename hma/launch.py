@@ -1,15 +1,25 @@
-"""Starting the app: settings into the environment, a port that is free, then Streamlit in this process."""
+"""Starting the app: a port that is free, the page's files at once, and Streamlit as soon as it is imported.
+
+A browser needs as long to read the page's scripts as Python needs to import Streamlit. So the two do it at
+the same time: this module serves the files itself and holds every other request until Streamlit is there.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
-import sys
+import webbrowser
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from hma.errors import HmaError
 
 ROOT = Path(__file__).resolve().parents[1]
+
+_FETCH_AHEAD = '<link rel="modulepreload" crossorigin href="./static/js/{chunk}"></head>'
+"""Has the browser fetch and parse the chart's code, by far the largest part of the page, from the first moment on."""
 
 
 def launch(
@@ -27,15 +37,22 @@ def launch(
     os.environ.update(HMA_REFERENCE=reference, HMA_POLICY=policy, HMA_SUITE=suite)
     if store:
         os.environ["HMA_STORE"] = str(store.expanduser().resolve())
+    os.environ.update(STREAMLIT_SERVER_PORT=str(port), STREAMLIT_SERVER_ADDRESS=address)
     # Streamlit reads its configuration from the working folder; the paths above must not depend on it.
     os.chdir(ROOT)
-    from streamlit.web import cli
+    import uvicorn
 
-    headless = str(not browser).lower()
-    sys.argv = ["streamlit", "run", str(ROOT / "app.py"), f"--server.port={port}", f"--server.address={address}"]
-    # Without the second, a first start on a new machine waits at a prompt for an e-mail address.
-    sys.argv += [f"--server.headless={headless}", "--server.showEmailPrompt=false"]
-    cli.main()
+    url = f"http://{f'[{address}]' if ':' in address else address}:{port}"
+    served = uvicorn.Config(
+        _Front(url, browser),
+        address,
+        port,
+        ws="websockets-sansio",
+        ws_per_message_deflate=False,
+        access_log=False,
+        log_level="warning",
+    )
+    uvicorn.Server(served).run()
 
 
 def check_port(address: str, port: int) -> None:
@@ -48,3 +65,71 @@ def check_port(address: str, port: int) -> None:
             f"The app cannot serve {address}:{port} ({error.strerror}). Another program may be using the port: "
             f"stop it, or choose another with --port {port + 1}."
         ) from None
+
+
+class _Front:
+    """The ASGI app: Streamlit's page and its scripts from the first moment on, everything else from Streamlit."""
+
+    def __init__(self, url: str, browser: bool) -> None:
+        from starlette.staticfiles import StaticFiles
+
+        found = find_spec("streamlit")
+        assert found is not None and found.submodule_search_locations
+        folder = Path(found.submodule_search_locations[0]) / "static"
+        self._url, self._browser = url, browser
+        self._files = StaticFiles(directory=folder)
+        self._page = (folder / "index.html").read_text(encoding="utf-8")
+        for chunk in folder.glob("static/js/PlotlyChart.*.js"):
+            self._page = self._page.replace("</head>", _FETCH_AHEAD.format(chunk=chunk.name))
+        self._streamlit: asyncio.Future[Any]
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+            return
+        answer = await self._file(scope) or await asyncio.shield(self._streamlit)
+        await answer(scope, receive, send)
+
+    async def _live(self, receive: Any, send: Any) -> None:
+        """From the server's start to its end: import Streamlit, start it, stop it."""
+        self._streamlit = asyncio.get_running_loop().create_future()
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        print(f"The app is at {self._url}. Ctrl-C stops it.", flush=True)
+        if self._browser:
+            await asyncio.to_thread(webbrowser.open, self._url)
+        try:
+            app = await asyncio.to_thread(_streamlit)
+        except Exception as error:
+            self._streamlit.set_exception(error)
+            raise
+        async with app.lifespan()(app):
+            self._streamlit.set_result(app)
+            await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _file(self, scope: Any) -> Any:
+        """The page, or one of its files, or None for what is not for us to answer."""
+        from starlette.exceptions import HTTPException
+        from starlette.responses import HTMLResponse
+
+        if scope["type"] != "http" or scope["method"] != "GET":
+            return None
+        if scope["path"] == "/":
+            return HTMLResponse(self._page, headers={"Cache-Control": "no-cache"})
+        if not scope["path"].startswith("/static/"):
+            return None
+        try:
+            response = await self._files.get_response(scope["path"].lstrip("/"), scope)
+        except HTTPException:
+            return None
+        # Their names change with their content, so a browser may keep them.
+        response.headers["Cache-Control"] = "public, immutable, max-age=31536000"
+        return response
+
+
+def _streamlit() -> Any:
+    """Streamlit's app, imported and built."""
+    import streamlit
+
+    return streamlit.App(ROOT / "app.py")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hma.core.point import Point, Score, mean_ability
+from hma.core.point import Point, scores_of
 from hma.core.recipe import Recipe, digest
 from hma.core.statistics import Result
 from hma.core.study import Study
@@ -131,7 +131,7 @@ class Store:
         """Every finished point of a study, oldest first."""
         with self._connection() as connection:
             keys = [k for (k,) in connection.execute("SELECT key FROM points WHERE study = ? ORDER BY rowid", (study.key,))]
-            return [self._load(connection, key, study) for key in keys]
+            return self._load(connection, study, keys)
 
     def point(self, key: str) -> Point | None:
         """One point by its key, or None."""
@@ -139,12 +139,12 @@ class Store:
             row = connection.execute(
                 "SELECT s.study FROM points p JOIN studies s ON s.key = p.study WHERE p.key = ?", (key,)
             ).fetchone()
-            return None if row is None else self._load(connection, key, Study.from_dict(json.loads(row[0])))
+            return None if row is None else self._load(connection, Study.from_dict(json.loads(row[0])), [key])[0]
 
     def results(self, key: str) -> dict[str, Result]:
         """A point's per-item results by name, with outputs; empty for an unknown key."""
         with self._connection() as connection:
-            return _read_results(connection, key)
+            return _read_results(connection, [key])[key]
 
     def revision(self, study: Study) -> int:
         """A number that changes whenever the study gains a point; cheap enough to poll."""
@@ -182,28 +182,21 @@ class Store:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             connection.execute("PRAGMA journal_mode = DELETE")
 
-    def _load(self, connection: sqlite3.Connection, key: str, study: Study) -> Point:
+    def _load(self, connection: sqlite3.Connection, study: Study, keys: list[str]) -> list[Point]:
+        """The points of these keys, in this order. Those read for the first time are scored together."""
         with self._lock:
-            if key in self._points:
-                return self._points[key]
-        row = connection.execute(
-            "SELECT recipe, method, device, measured_at, elapsed_seconds, timings FROM points WHERE key = ?", (key,)
-        ).fetchone()
-        results = _read_results(connection, key)
-        point = Point(
-            key=key,
-            recipe=Recipe.from_dict(json.loads(row[0])),
-            scores={name: Score.of(result) for name, result in results.items()},
-            ability=mean_ability(results, study.groups),
-            method=row[1],
-            device=row[2],
-            measured_at=row[3],
-            elapsed_seconds=row[4],
-            timings=json.loads(row[5]),
-        )
+            missing = [key for key in keys if key not in self._points]
+        results = _read_results(connection, missing, outputs=False)
+        for key, (scores, ability) in zip(missing, scores_of([results[k] for k in missing], study.groups), strict=True):
+            row = connection.execute(
+                "SELECT recipe, method, device, measured_at, elapsed_seconds, timings FROM points WHERE key = ?", (key,)
+            ).fetchone()
+            recipe, timings = Recipe.from_dict(json.loads(row[0])), json.loads(row[5])
+            point = Point(key, recipe, scores, ability, row[1], row[3], row[4], row[2], timings)
+            with self._lock:
+                self._points[key] = point
         with self._lock:
-            self._points[key] = point
-        return point
+            return [self._points[key] for key in keys]
 
     @contextlib.contextmanager
     def _connection(self, *, write: bool = False, attach: Path | None = None) -> Iterator[sqlite3.Connection]:
@@ -278,16 +271,21 @@ def _insert_result(connection: sqlite3.Connection, key: str, name: str, result: 
     connection.execute("INSERT INTO results VALUES (?, ?, ?, ?, ?, ?)", (key, name, result.aggregation, item_set, items, outputs))
 
 
-def _read_results(connection: sqlite3.Connection, key: str) -> dict[str, Result]:
-    rows = connection.execute(
-        "SELECT r.name, r.aggregation, i.ids, r.items, r.outputs FROM results r "
-        "JOIN item_sets i ON i.key = r.item_set WHERE r.point = ? ORDER BY r.rowid",
-        (key,),
-    )
-    results = {}
-    for name, aggregation, ids, items, outputs in rows:
-        names = tuple(json.loads(zlib.decompress(ids)))
-        values = np.frombuffer(zlib.decompress(items), dtype="<f8").reshape(len(names), -1)
-        texts = None if outputs is None else tuple(json.loads(zlib.decompress(outputs)))
-        results[name] = Result(aggregation, values, names, texts)
-    return results
+def _read_results(connection: sqlite3.Connection, points: list[str], outputs: bool = True) -> dict[str, dict[str, Result]]:
+    """Per-item results by point and name; for an unknown point none. Without ``outputs`` the texts are left where they are."""
+    found: dict[str, dict[str, Result]] = {point: {} for point in points}
+    item_sets: dict[str, tuple[str, ...]] = {}
+    texts = "outputs" if outputs else "NULL"
+    for point in points:
+        rows = connection.execute(
+            f"SELECT name, aggregation, item_set, items, {texts} FROM results WHERE point = ? ORDER BY rowid", (point,)
+        )
+        for name, aggregation, item_set, items, said in rows:
+            if item_set not in item_sets:
+                (ids,) = connection.execute("SELECT ids FROM item_sets WHERE key = ?", (item_set,)).fetchone()
+                item_sets[item_set] = tuple(json.loads(zlib.decompress(ids)))
+            names = item_sets[item_set]
+            values = np.frombuffer(zlib.decompress(items), dtype="<f8").reshape(len(names), -1)
+            written = None if said is None else tuple(json.loads(zlib.decompress(said)))
+            found[point][name] = Result(aggregation, values, names, written)
+    return found

@@ -233,7 +233,8 @@ def test_a_busy_port_is_said_and_exits_2():
         (("lab", "build"), "minutes on two CPU cores"),
         (("lab", "check"), "say which claims hold"),
         (("bench", "point"), "the share of the work that is not the model's own forward passes"),
-        (("bench", "page"), "In a real browser"),
+        (("bench", "start"), "to the first marker on its chart"),
+        (("bench", "button"), "from the button to the new point"),
     ],
 )
 def test_help_says_what_each_command_does(command, said):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import typer
 
-from hma.bench.page import page
+from hma.bench.button import button
 from hma.bench.point import point
+from hma.bench.start import start
 
 app = typer.Typer(no_args_is_help=True)
 app.command()(point)
-app.command()(page)
+app.command()(start)
+app.command()(button)

@@ -26,12 +26,6 @@ class Score:
     low: float
     high: float
 
-    @classmethod
-    def of(cls, result: Result) -> Score:
-        """The score of per-item results."""
-        low, high = statistics.interval(statistics.resampled(result))
-        return cls(statistics.value(result), statistics.standard_error(result), len(result.items), low, high)
-
     def to_dict(self) -> dict[str, Any]:
         return {"value": self.value, "standard_error": self.standard_error, "num_items": self.num_items}
 
@@ -71,25 +65,43 @@ class Point:
         }
 
 
-def mean_ability(results: Mapping[str, Result], groups: Mapping[str, Sequence[str]]) -> Score:
-    """The mean over groups of the mean over their tasks, in points (0..100), with a bootstrap interval.
+def scores_of(
+    points: Sequence[Mapping[str, Result]], groups: Mapping[str, Sequence[str]]
+) -> list[tuple[dict[str, Score], Score]]:
+    """Of each point, its scores by name and its mean ability, from per-item results by name.
 
-    ``groups`` maps a group's name to its tasks' names. Tasks are resampled independently of one another.
+    The mean ability is the mean over ``groups`` (a group's name to its tasks' names) of the mean over their
+    tasks, in points (0..100). Its error and interval are by bootstrap; tasks are resampled independently
+    of one another, and every point on the same drawings. All ``points`` hold results of the same names.
     """
     if not groups:
         raise ValueError("a suite needs at least one ability group")
+    if not points:
+        return []
+    tasks = [task for members in groups.values() for task in members]
+    names = list(points[0])
+    # A seed for each task's place, so that tasks are drawn independently, and points of one study alike.
+    seeds = {name: tasks.index(name) if name in tasks else 0 for name in names}
+    samples = {name: statistics.resampled_together([p[name] for p in points], seeds[name]) for name in names}
+    intervals = {name: statistics.intervals(samples[name]) for name in names}
+    means = _over_groups(samples, groups)
+    mean_intervals = statistics.intervals(means)
+    found = []
+    for place, results in enumerate(points):
+        scores = {n: _score(results[n], samples[n][place], intervals[n][place]) for n in names}
+        value = float(_over_groups({n: np.float64(score.value) for n, score in scores.items()}, groups))
+        low, high = map(float, mean_intervals[place])
+        num_items = sum(scores[task].num_items for task in tasks)
+        found.append((scores, Score(value, float(means[place].std(ddof=1)), num_items, low, high)))
+    return found
 
-    def over_groups(values: Mapping[str, Any]) -> Any:
-        return np.mean([np.mean([values[t] for t in tasks], axis=0) for tasks in groups.values()], axis=0)
 
-    tasks = [t for members in groups.values() for t in members]
-    # A seed for each task's place: tasks are drawn independently, points of one study alike.
-    samples = over_groups({t: statistics.resampled(results[t], seed=i) for i, t in enumerate(tasks)})
-    low, high = statistics.interval(samples)
-    return Score(
-        value=float(over_groups({t: statistics.value(results[t]) for t in tasks})),
-        standard_error=float(samples.std(ddof=1)),
-        num_items=sum(len(results[t].items) for t in tasks),
-        low=low,
-        high=high,
-    )
+def _score(result: Result, samples: np.ndarray, interval: np.ndarray) -> Score:
+    exact = result.aggregation == "mean" or len(result.items) < 2
+    error = statistics.standard_error(result) if exact else float(samples.std(ddof=1))
+    low, high = map(float, interval)
+    return Score(statistics.value(result), error, len(result.items), low, high)
+
+
+def _over_groups(values: Mapping[str, np.ndarray], groups: Mapping[str, Sequence[str]]) -> np.ndarray:
+    return np.mean([np.mean([values[task] for task in tasks], axis=0) for tasks in groups.values()], axis=0)

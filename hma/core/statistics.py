@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -12,6 +13,10 @@ NUM_RESAMPLES = 1000
 
 BLEU_WIDTH = 10
 """Columns of a BLEU item: matches of 1..4-grams, candidates of 1..4-grams, answer length, reference length."""
+
+
+_TOGETHER = 200
+"""Points resampled by one product of matrices, which bounds the memory it takes."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +90,25 @@ def resample_counts(num_items: int, seed: int = 0) -> np.ndarray:
 
 def resampled(result: Result, seed: int = 0) -> np.ndarray:
     """The metric's value in each bootstrap resample: ``(NUM_RESAMPLES,)``; one seed, one drawing of items."""
-    totals = resample_counts(len(result.items), seed) @ result.items
-    return _aggregate(result.aggregation, totals, len(result.items))
+    return resampled_together([result], seed)[0]
+
+
+def resampled_together(results: Sequence[Result], seed: int = 0) -> np.ndarray:
+    """``resampled`` of one metric of many points at once: ``(len(results), NUM_RESAMPLES)``.
+
+    One product of matrices for all that have the same number of items, which is much faster than one for each.
+    """
+    samples = np.empty((len(results), NUM_RESAMPLES))
+    alike: dict[tuple[str, int], list[int]] = {}
+    for place, result in enumerate(results):
+        alike.setdefault((result.aggregation, len(result.items)), []).append(place)
+    for (aggregation, num_items), places in alike.items():
+        for start in range(0, len(places), _TOGETHER):
+            some = places[start : start + _TOGETHER]
+            items = np.concatenate([results[place].items for place in some], axis=1)
+            totals = (resample_counts(num_items, seed) @ items).reshape(NUM_RESAMPLES, len(some), -1)
+            samples[some] = _aggregate(aggregation, totals, num_items).T
+    return samples
 
 
 def standard_error(result: Result) -> float:
@@ -100,5 +122,10 @@ def standard_error(result: Result) -> float:
 
 def interval(samples: np.ndarray, level: float = 0.95) -> tuple[float, float]:
     """The central share ``level`` of bootstrap samples, low and high."""
-    low, high = np.quantile(samples, [(1 - level) / 2, (1 + level) / 2])
+    low, high = intervals(samples[None], level)[0]
     return float(low), float(high)
+
+
+def intervals(samples: np.ndarray, level: float = 0.95) -> np.ndarray:
+    """``interval`` of each row of ``(num_points, NUM_RESAMPLES)``: ``(num_points, 2)``."""
+    return np.quantile(samples, [(1 - level) / 2, (1 + level) / 2], axis=1).T

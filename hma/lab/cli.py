@@ -8,16 +8,18 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hma.errors import HmaError
-from hma.lab.scenario import SCENARIOS, Scenario
+
+if TYPE_CHECKING:
+    from hma.lab.scenario import Scenario
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
-ScenarioName = Annotated[str, typer.Option("--scenario", help=f"One of: {', '.join(SCENARIOS)}.")]
+ScenarioName = Annotated[str, typer.Option("--scenario", help="A scenario of hma/lab/scenario.py, by its name.")]
 
 
 @app.command("build")
@@ -82,6 +84,8 @@ def _checked(folder: Path, scenario: Scenario, seed: int) -> dict[str, Any]:
 
 
 def _scenario(name: str) -> Scenario:
+    from hma.lab.scenario import SCENARIOS
+
     if name not in SCENARIOS:
         raise HmaError(f"Scenario '{name}' is unknown. Choose one of: {', '.join(SCENARIOS)}.")
     return SCENARIOS[name]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hma.core.point import mean_ability
+from hma.core import point
 from hma.core.statistics import Result, value
 from hma.evaluate.suite import load_suite
 
@@ -29,4 +29,5 @@ def evaluator(suite: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenize
 def scores_of(results: Mapping[str, Result]) -> Scores:
     """Values of one measurement."""
     groups = {name: [name] for name in results if name != "reward"}
-    return {**{name: value(result) for name, result in results.items()}, "ability": mean_ability(results, groups).value}
+    _, ability = point.scores_of([results], groups)[0]
+    return {**{name: value(result) for name, result in results.items()}, "ability": ability.value}

@@ -43,6 +43,7 @@ def show() -> None:
 def _jobs(active: frozenset[int]) -> None:
     over = False
     with shown():
+        _await_end(active)
         jobs = access.engine().jobs()
         now = {job.id: job for job in jobs}
         over = any(job_id not in now or now[job_id].is_over for job_id in active)
@@ -51,6 +52,15 @@ def _jobs(active: frozenset[int]) -> None:
             _draw_ended(jobs)
     if over:
         st.rerun(scope="app")
+
+
+def _await_end(active: frozenset[int]) -> None:
+    """Wait for a job that is about to end, so that its point is not a poll late."""
+    engine = access.engine()
+    for job in engine.jobs():
+        left = job.seconds_left(time.time()) if job.id in active else None
+        if left is not None and left < 2 * POLL:
+            engine.wait(job.id, timeout=2 * POLL)
 
 
 def _draw_active(active: Sequence[Job]) -> None:

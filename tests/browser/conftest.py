@@ -67,10 +67,9 @@ class Server:
     def __init__(self, study, store):
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
-        command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={self.port}"]
-        names = {"REFERENCE": study.reference, "POLICY": study.policy, "SUITE": study.suite_path, "STORE": str(store.path)}
-        environment = os.environ | {f"HMA_{name}": value for name, value in names.items()}
-        self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        command = [sys.executable, "-m", "hma", "app", "--no-browser", "--port", str(self.port), "--store", str(store.path)]
+        command += ["--reference", study.reference, "--policy", study.policy, "--suite", study.suite_path]
+        self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait_until(self._answers, 30, "the app to be served")
 
     @property

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hma.core import statistics
-from hma.core.point import Score, mean_ability
+from hma.core.point import scores_of
 from hma.core.statistics import Result
 
 words = st.lists(st.sampled_from("a b c d e".split()), min_size=0, max_size=9).map(" ".join)
@@ -34,6 +34,30 @@ def _mean(values, name="i"):
     return Result("mean", np.array(values, dtype=float).reshape(-1, 1), tuple(f"{name}{i}" for i in range(len(values))))
 
 
+def mean_ability(results, groups):
+    return scores_of([results], groups)[0][1]
+
+
+def test_points_scored_together_are_those_scored_alone():
+    generator = np.random.default_rng(4)
+    bleu = _bleu_items(["a b c d e", "b c d", "a a b c d"], ["a b c d e", "b c d e", "a b c d"])
+    points = [
+        {
+            "reward": _mean(generator.normal(0, 1, 40)),
+            "a": _mean(generator.random(40)),
+            "b": Result("bleu", bleu + i % 3, ("x", "y", "z")),
+        }
+        for i in range(450)  # more than are resampled by one product
+    ]
+    groups = {"a": ["a"], "b": ["b"]}
+    for together, point in zip(scores_of(points, groups), points, strict=True):
+        alone = scores_of([point], groups)[0]
+        for one, other in zip([*together[0].values(), together[1]], [*alone[0].values(), alone[1]], strict=True):
+            assert one.num_items == other.num_items
+            for name in ("value", "standard_error", "low", "high"):
+                assert getattr(one, name) == pytest.approx(getattr(other, name), abs=1e-9)
+
+
 def test_mean_and_its_standard_error():
     values = np.random.default_rng(0).normal(3, 2, 400)
     result = _mean(values)
@@ -46,7 +70,7 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say():
     generator = np.random.default_rng(1)
     covered = 0
     for _ in range(300):
-        score = Score.of(_mean(generator.normal(0, 1, 80)))
+        score = mean_ability({"a": _mean(generator.normal(0, 1, 80))}, {"g": ["a"]})
         covered += score.low <= 0 <= score.high
     assert 0.90 <= covered / 300 <= 0.99
 
