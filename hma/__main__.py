@@ -84,7 +84,7 @@ def measure(
         # The point may have been stored under another partition with the same alpha for every layer.
         _print_json(point.to_dict() | {"recipe": recipe.to_dict()})
     else:
-        report.print_points(study, [point])
+        report.print_points(study, [point], Board.read(opened, study).reference)
 
 
 @app.command()
@@ -121,7 +121,7 @@ def sweep(
             }
         )
     else:
-        report.print_points(study, [p for p in points if p])
+        report.print_points(study, [p for p in points if p], Board.read(opened, study).reference)
 
 
 @app.command()

@@ -13,7 +13,6 @@ from rich.table import Table
 
 from hma import text
 from hma.board import Board
-from hma.core import front as fronts
 from hma.core.point import Point, Score
 from hma.core.study import Study
 from hma.core.tax import MEAN, tax
@@ -39,21 +38,24 @@ def rounded(score: Score) -> str:
     return f"{score.value:.{digits}f}±{score.standard_error:.{digits}f}"
 
 
-def print_points(study: Study, points: Sequence[Point], title: str = "") -> None:
-    """A table of points: alphas, reward, abilities with standard errors, and the tax when the reference is measured."""
+def print_points(study: Study, points: Sequence[Point], reference: Point | None, title: str = "") -> None:
+    """A table of points: alphas, reward, abilities with standard errors, and the tax unless ``reference`` is None.
+
+    One alpha alone stands for the same in every block.
+    """
     console = Console()
     axes = (study.reward, *study.abilities)
-    reference, _ = fronts.ends(points)
     wide = console.width >= _WIDE
     table = Table(title=title or f"{study.title}: {study.num_items} {study.split} items ({study.size})", title_justify="left")
-    table.box = box.SIMPLE_HEAD
+    table.box, table.collapse_padding, table.pad_edge = box.SIMPLE_HEAD, True, False
     table.add_column("alphas", no_wrap=True)
     for name in (*(axis.title for axis in axes), "Mean ability", *(["Mean tax"] if reference else [])):
         table.add_column(name.replace(" ", "\n"), justify="right", no_wrap=True)
     if wide:
         table.add_column("key", no_wrap=True)
     for point in points:
-        cells = ["/".join(text.alpha(a) for a in point.recipe.alphas)]
+        alphas = point.recipe.alphas[:1] if point.recipe.is_average else point.recipe.alphas
+        cells = ["/".join(text.alpha(a) for a in alphas)]
         cells += [rounded(score) for score in (*(point.scores[axis.name] for axis in axes), point.ability)]
         if reference:
             cells.append(f"{tax(reference, point)[MEAN]:+.1f}")
@@ -61,7 +63,8 @@ def print_points(study: Study, points: Sequence[Point], title: str = "") -> None
     console.print(table)
     units = ", ".join(f"{axis.title} in {axis.unit}" for axis in axes)
     console.print(
-        f"{units}. ± is one standard error. An alpha is the share of the reference: 0 is the policy, 1 is the reference.",
+        f"{units}. ± is one standard error. An alpha is the share of the reference: 0 is the policy, 1 is the reference; "
+        "one alone is that of every block.",
         highlight=False,
     )
 
@@ -73,7 +76,9 @@ def print_front(board: Board) -> None:
         Console().print("No points are measured yet. Run: python -m hma sweep")
         return
     count = f"{len(board.front)} of {len(board.points)} points are on the front"
-    print_points(study, board.front, f"{study.title}, {study.num_items} {study.split} items ({study.size}): {count}")
+    print_points(
+        study, board.front, board.reference, f"{study.title}, {study.num_items} {study.split} items ({study.size}): {count}"
+    )
     if board.corner is None or board.hypervolume is None:
         Console().print("No hypervolume: measure both ends first (alphas 0 and 1).")
         return
