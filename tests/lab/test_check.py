@@ -1,7 +1,7 @@
 """The claim that MA lies above early stopping can fail."""
 
 from hma.lab.check import compared
-from hma.lab.cli import SCENARIOS
+from hma.lab.scenario import SCENARIOS
 
 
 def at(*pairs):

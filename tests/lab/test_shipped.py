@@ -6,6 +6,8 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from hma.core.alphas import grid, ladder
+from hma.core.front import ends
 from hma.evaluate.generation import AnswerPlan
 from hma.evaluate.rewards import chat_text
 from hma.lab import chat, facts, stories
@@ -15,7 +17,8 @@ from hma.lab.reward import reward
 from hma.lab.tasks import write_suite
 from hma.lab.tokenizer import vocabulary
 from hma.lab.words import split_of
-from hma.study import SHIPPED
+from hma.store import Store
+from hma.study import SHIPPED, open_study
 
 TASKS = ("common_sense", "reading", "translation")
 SPLITS = ("validation", "test")
@@ -133,3 +136,17 @@ def test_the_judges_agree_with_the_program_as_reported(report):
         reported = report["judges"][name]["agreement"]
         assert reported > 0.7
         assert measure(SHIPPED / "judges" / name, pairs) == pytest.approx(reported, abs=0.12)
+
+
+def test_the_shipped_points_are_those_of_the_shipped_pair_and_suite(tmp_path):
+    """The MA sweep and the grid to choose by, the MA sweep to report by, with every item of every score."""
+    store = Store(tmp_path / "points.sqlite")
+    store.take_in(SHIPPED / "points.sqlite")
+    chosen_by, reported_by = open_study(), open_study(split="test", size="full")
+    found = {p.recipe.alphas for p in store.points(chosen_by)}
+    assert found == {(a,) * 3 for a in ladder(11)} | set(grid(5, 3))
+    assert {p.recipe.alphas for p in store.points(reported_by)} == {(a,) * 3 for a in ladder(11)}
+    for study in (chosen_by, reported_by):
+        for point in store.points(study):
+            assert {score.num_items for score in point.scores.values()} == {study.num_items}
+        assert all(ends(store.points(study)))
