@@ -50,6 +50,11 @@ class Job:
     def is_over(self) -> bool:
         return self.state in ("finished", "failed", "cancelled")
 
+    @property
+    def is_cancelling(self) -> bool:
+        """Whether it was asked to stop, and has not stopped yet."""
+        return self.stage == _CANCELLING and not self.is_over
+
     def seconds_left(self, now: float) -> float | None:
         """An estimate from the share done, or None while there is nothing to go by."""
         if self.state != "running" or self.started_at is None or self.share < 0.05:
@@ -88,7 +93,7 @@ class Engine:
         key = study.point_key(recipe)
         with self._changed:
             for job in self._jobs.values():
-                if job.key == key and not job.is_over and job.stage != _CANCELLING:
+                if job.key == key and not job.is_over and not job.is_cancelling:
                     if priority == INTERACTIVE and job.state == "queued":
                         self._push(INTERACTIVE, job.id)
                     return job
@@ -263,7 +268,7 @@ class Engine:
                 if job_id != job.id:
                     continue
                 if kind == "progress":
-                    if self.job(job.id).stage != _CANCELLING:
+                    if not self.job(job.id).is_cancelling:
                         self._update(job.id, stage=rest[0], share=rest[1])
                 elif kind == "measured":
                     return rest[0]
@@ -273,7 +278,7 @@ class Engine:
                         self._lose_worker("died", message)
                     raise Cancelled(message) if how == "cancelled" else MeasureError(message)
         except WorkerDied as error:
-            if self.job(job.id).stage == _CANCELLING:
+            if self.job(job.id).is_cancelling:
                 self._lose_worker("none")
                 raise Cancelled("The measurement was cancelled; its worker was ended.") from None
             self._lose_worker("died", str(error))

@@ -177,8 +177,17 @@ class Store:
             raise
 
     def compact(self) -> None:
-        """Fold the write-ahead log into the file, so that it can be copied or shipped alone."""
+        """Make the file fit to be copied or shipped alone: without a write-ahead log, and without this machine's folders.
+
+        Of a folder that a study names, only the last part stays; its key never hung on it.
+        """
+        with self._connection(write=True) as connection:
+            for key, text in connection.execute("SELECT key, study FROM studies").fetchall():
+                study = Study.from_dict(json.loads(text))
+                places = {name: _last_part(getattr(study, name)) for name in ("reference", "policy", "suite_path")}
+                connection.execute("UPDATE studies SET study = ? WHERE key = ?", (json.dumps(study.to_dict() | places), key))
         with self._connection() as connection:
+            connection.execute("VACUUM")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             connection.execute("PRAGMA journal_mode = DELETE")
 
@@ -252,6 +261,11 @@ class Store:
             for statement in filter(str.strip, _TABLES.split(";")):
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def _last_part(place: str) -> str:
+    """A folder's own name; a hub id as it is."""
+    return Path(place).name if Path(place).is_absolute() else place
 
 
 def _check_version(version: int, path: Path) -> None:

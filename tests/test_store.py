@@ -84,6 +84,17 @@ def test_another_stores_points_are_taken_in_once(tmp_path):
     assert len(mine.results(mine.points(STUDY)[1].key)) == 3
 
 
+def test_a_store_to_be_shipped_names_no_folder_of_this_machine(tmp_path):
+    store = Store(tmp_path / "points.sqlite")
+    here = replace(STUDY, reference="/home/me/models/before", policy="organisation/after", suite_path="/home/me/suite.json")
+    point = store.add(here, measurement())
+    store.compact()
+    assert b"/home/me" not in (tmp_path / "points.sqlite").read_bytes()
+    shipped = Store(tmp_path / "points.sqlite")
+    assert shipped.points(STUDY) == [point]
+    assert [(s.reference, s.policy) for s in shipped.studies()] == [("before", "organisation/after")]
+
+
 def test_a_store_from_a_newer_version_is_refused_and_untouched(tmp_path):
     path = tmp_path / "points.sqlite"
     Store(path).add(STUDY, measurement())

@@ -18,8 +18,6 @@ POLL = 0.3
 _SHOWN = 3
 """Waiting jobs that are listed by name."""
 
-_STAGES = {"": "waiting", "cancelling": "stopping"}
-
 
 def collect() -> None:
     """Select this person's latest point as soon as it is finished."""
@@ -78,15 +76,15 @@ def _draw_active(active: Sequence[Job]) -> None:
 
 def _draw_running(job: Job) -> None:
     left = job.seconds_left(time.time())
-    stage = plain(_STAGES.get(job.stage, job.stage))
-    about = "" if left is None or job.stage == "cancelling" else f", about {seconds(left)} left"
+    stage = plain(job.stage or "waiting")
+    about = "" if left is None or job.is_cancelling else f", about {seconds(left)} left"
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.progress(min(1.0, max(0.0, job.share)), f"{recipe_name(job.recipe)}: {stage}, {job.share:.0%}{about}", width="stretch")
         _cancel_button(job)
 
 
 def _cancel_button(job: Job) -> None:
-    stopping = job.stage == "cancelling"
+    stopping = job.is_cancelling
     st.button(
         "Cancel", key=f"cancel_{job.id}", on_click=access.engine().cancel, args=(job.id,), disabled=stopping, width="content"
     )

@@ -32,8 +32,8 @@ def show() -> Study:
             label_visibility="collapsed", width="content", wrap=True,
         )  # fmt: skip
         size = st.segmented_control(
-            "Size", list(sizes), format_func=lambda s: f"{s.capitalize()}: {sizes[s]} items", default=next(iter(sizes), None),
-            required=True, key="size", label_visibility="collapsed", width="content",
+            "Size", list(sizes), format_func=lambda s: f"{plain(s.capitalize())}: {sizes[s]} items",
+            default=next(iter(sizes), None), required=True, key="size", label_visibility="collapsed", width="content",
         )  # fmt: skip
         study = access.study(split or "validation", size or "quick")
         with title:
