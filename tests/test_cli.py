@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -161,9 +162,10 @@ def test_one_point_that_fails_does_not_keep_the_rest_from_being_measured(options
 def test_ctrl_c_says_what_is_safe_and_the_sweep_resumes(options, tmp_path):
     store = tmp_path / "points.sqlite"
     given = ["sweep", "--steps", "5", "--grid", "--json", "--store", store, *options]
-    running = subprocess.Popen(
-        [sys.executable, "-m", "hma", *map(str, given)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    command = [sys.executable, "-m", "hma", *map(str, given)]
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # A shell that runs us in the background has it ignored.
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    running = subprocess.Popen(command, cwd=ROOT, preexec_fn=heard, **pipes)
     end = time.monotonic() + 60
     while not store.exists() or not _count(store):
         assert time.monotonic() < end
