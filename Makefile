@@ -15,11 +15,13 @@ test: $(VENV)/.development
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest
 
-# Measure the shipped points again: the MA sweep and a coarse grid to choose by, the MA sweep to report by.
+# Measure the shipped points again: the MA sweep on each choice of items, and a coarse grid to choose by.
 # Interrupted, it goes on where it stopped.
 points: $(VENV)/.runtime
 	$(BIN)/python -m hma sweep --steps 11 --store $(NEW_POINTS)
 	$(BIN)/python -m hma sweep --steps 5 --grid --store $(NEW_POINTS)
+	$(BIN)/python -m hma sweep --steps 11 --size full --store $(NEW_POINTS)
+	$(BIN)/python -m hma sweep --steps 11 --split test --store $(NEW_POINTS)
 	$(BIN)/python -m hma sweep --steps 11 --split test --size full --store $(NEW_POINTS)
 	$(BIN)/python -c "from hma.store import Store; Store('$(NEW_POINTS)').compact()"
 	mv $(NEW_POINTS) data/miniature/points.sqlite

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -20,7 +21,7 @@ from hma.core.partition import Partition
 from hma.core.recipe import Recipe
 from hma.core.study import Study
 from hma.engine import SWEEP, Engine, Job
-from hma.errors import Cancelled, HmaError, MeasureError
+from hma.errors import Cancelled, HmaError, MeasureError, Refused, StoreError
 from hma.lab.cli import app as lab_app
 from hma.launch import launch
 from hma.store import Store
@@ -136,11 +137,15 @@ def front(
 ) -> None:
     """The points that no other point beats, and the hypervolume between them and the worst corner of the two ends."""
     study = open_study(reference, policy, suite, split, size)
+    if store and not store.expanduser().exists():
+        raise StoreError(f"There is no store at {store}. Name the file that has the points, or measure some: {_sweep()}")
     board = Board.read(open_store(store), study)
     if as_json:
         _print_json(report.front_dict(board))
-    else:
+    elif board.points:
         report.print_front(board)
+    else:
+        typer.echo(f"No points are measured yet in this study ({study.split} items, {study.size}). Measure some: {_sweep()}")
 
 
 @app.command("app")
@@ -160,6 +165,12 @@ def start_app(
     open_store(store)
     places = {"reference": study.reference, "policy": study.policy, "suite": study.suite_path}
     launch(port, address, **places, store=store, browser=browser)
+
+
+def _sweep() -> str:
+    """The command that measures what the command in hand looked for in vain: its options, given to ``sweep``."""
+    given = [word for word in sys.argv[2:] if word != "--json"]
+    return shlex.join(["python", "-m", "hma", "sweep", *given])
 
 
 def _partition(study: Study, blocks: int | None) -> Partition:
@@ -182,7 +193,7 @@ def _measured(study: Study, store: Store, recipes: list[Recipe], method: str, qu
         raise Cancelled("Stopped. Finished points are in the store; the same command goes on where it stopped.") from None
     if failed:
         rest = f" {len(failed)} of {len(missing)} points failed; the others are in the store." if len(missing) > 1 else ""
-        raise MeasureError(failed[0].message + rest)
+        raise (Refused if failed[0].refused else MeasureError)(failed[0].message + rest)
     return len(missing)
 
 
@@ -194,7 +205,7 @@ def _failures(study: Study, store: Store, recipes: list[Recipe], method: str, qu
         for number, job in enumerate(jobs):
             over = _watch(engine, job, number, bar)
             failed += [over] if over.state != "finished" else []
-            if len(failed) == number + 1 == _HOPELESS:
+            if over.refused or len(failed) == number + 1 == _HOPELESS:
                 break
     return failed
 
@@ -218,6 +229,9 @@ def main() -> None:
     except Cancelled as error:
         _screen.print(escape(str(error)), highlight=False, soft_wrap=True)
         sys.exit(130)
+    except Refused as error:
+        _screen.print(f"[red]Error:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
+        sys.exit(2)
     except MeasureError as error:
         _screen.print(f"[red]Not measured:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(1)

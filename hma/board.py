@@ -11,6 +11,11 @@ from hma.core.recipe import Recipe
 from hma.core.study import Study
 from hma.store import Store
 
+SWAPPED = (
+    "The reference is better liked than the policy, and the policy the more able: the other way round than RLHF makes them. "
+    "Are the two checkpoints swapped?"
+)
+
 
 @dataclass(frozen=True)
 class Board:
@@ -44,11 +49,20 @@ class Board:
 
     @property
     def suggested(self) -> Point | None:
-        """The front's knee, or with too short a front the point whose mean alpha is nearest to 0.2.
+        """The front's knee, a place to start choosing; None on test items, which are for reporting what was chosen."""
+        return None if self.study.split == "test" else fronts.knee(self.front)
 
-        0.2 is the default of the authors' code and the share behind the paper's table of win rates [HMA Table 1].
-        """
-        return fronts.knee(self.front) or min(self.points, key=lambda p: abs(mean_alpha(p.recipe.alphas) - 0.2), default=None)
+    @property
+    def looks_swapped(self) -> bool:
+        """Whether the reference is the better liked and the policy the more able, the other way round than RLHF makes them."""
+        if self.reference is None or self.policy is None:
+            return False
+        before, after = self.reference, self.policy
+        return before.reward.low > after.reward.high and before.ability.high < after.ability.low
+
+    def nearest_mean(self, alpha: float) -> Point | None:
+        """The point whose mean alpha is nearest to ``alpha``."""
+        return min(self.points, key=lambda p: abs(mean_alpha(p.recipe.alphas) - alpha), default=None)
 
     def nearest(self, recipe: Recipe) -> Point | None:
         """The measured point whose layers' alphas differ least from the recipe's."""

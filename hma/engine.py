@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 
 from hma.core.recipe import Recipe
 from hma.core.study import Study
-from hma.errors import Cancelled, HmaError, MeasureError, WorkerDied
-from hma.process import COMMAND, WorkerProcess
+from hma.errors import Cancelled, HmaError, Refused, WorkerDied
+from hma.process import COMMAND, WorkerProcess, failure
 from hma.store import Measurement, Store
 
 INTERACTIVE, SWEEP = 0, 1
@@ -31,7 +31,10 @@ _STARTING, _CANCELLING = "starting the worker", "cancelling"
 
 @dataclass(frozen=True)
 class Job:
-    """One request as it stands. ``state``: queued, running, finished, failed or cancelled."""
+    """One request as it stands. ``state``: queued, running, finished, failed or cancelled.
+
+    ``refused`` tells a failure that lies in what was asked. ``expected_seconds`` is what the study's last point took.
+    """
 
     id: int
     study: Study
@@ -42,6 +45,8 @@ class Job:
     stage: str = ""
     share: float = 0.0
     message: str = ""
+    refused: bool = False
+    expected_seconds: float | None = None
     submitted_at: float = 0.0
     started_at: float | None = None
     ended_at: float | None = None
@@ -56,10 +61,14 @@ class Job:
         return self.stage == _CANCELLING and not self.is_over
 
     def seconds_left(self, now: float) -> float | None:
-        """An estimate from the share done, or None while there is nothing to go by."""
-        if self.state != "running" or self.started_at is None or self.share < 0.05:
+        """An estimate from the study's last point, else from the share done; None while there is nothing to go by."""
+        if self.state != "running" or self.started_at is None:
             return None
-        return (now - self.started_at) / self.share * (1 - self.share)
+        spent = now - self.started_at
+        if self.expected_seconds is not None and spent < self.expected_seconds:
+            return self.expected_seconds - spent
+        # Stages run side by side and the share moves in jumps: early on it says nothing.
+        return spent / self.share * (1 - self.share) if self.share >= 0.3 else None
 
 
 @dataclass(frozen=True)
@@ -84,6 +93,7 @@ class Engine:
         self._worker: WorkerProcess | None = None
         self._state = WorkerState()
         self._warm: Study | None = None
+        self._took: dict[str, float] = {}
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="hma-engine", daemon=True)
         self._thread.start()
@@ -241,7 +251,7 @@ class Engine:
         except Cancelled as error:
             over = {"state": "cancelled", "message": str(error)}
         except HmaError as error:
-            over = {"state": "failed", "message": str(error)}
+            over = {"state": "failed", "message": str(error), "refused": isinstance(error, Refused)}
         except Exception as error:  # The engine's thread outlives any job.
             message = f"An unexpected {type(error).__name__}: {error}. Nothing was stored."
             over = {"state": "failed", "message": message}
@@ -249,13 +259,17 @@ class Engine:
             if self._worker is not None:
                 self._set_worker(status="ready")
             self._update(job.id, **over, ended_at=time.time())
+            ended = self._jobs[job.id]
+            if ended.state == "finished" and ended.started_at and ended.ended_at:
+                self._took[job.study.key] = ended.ended_at - ended.started_at
 
     def _begin(self, job_id: int) -> bool:
         """Mark a job as being measured, unless it was cancelled while its worker started."""
         with self._changed:
             if self._jobs[job_id].is_over:
                 return False
-            self._update(job_id, stage="merging", started_at=time.time())
+            job = self._jobs[job_id]
+            self._update(job_id, stage="merging", started_at=time.time(), expected_seconds=self._took.get(job.study.key))
             self._set_worker(status="busy")
             return True
 
@@ -276,7 +290,7 @@ class Engine:
                     how, message = rest
                     if how == "fatal":
                         self._lose_worker("died", message)
-                    raise Cancelled(message) if how == "cancelled" else MeasureError(message)
+                    raise failure(how, message)
         except WorkerDied as error:
             if self.job(job.id).is_cancelling:
                 self._lose_worker("none")

@@ -6,6 +6,7 @@ HmaError                 a person's mistake or the world's; shown, never a trace
 ├── SuiteError           a suite, task, prompt file or reward that cannot be used
 ├── StoreError           the file of points cannot be opened, read or written
 └── MeasureError         a measurement that was begun and could not be finished
+    ├── Refused          nothing was wrong with the measurement, but with the pair or suite that it was asked for
     ├── WorkerDied       the process that owns the models ended by itself
     └── Cancelled        somebody asked for it to stop
 
@@ -35,6 +36,10 @@ class StoreError(HmaError):
 
 class MeasureError(HmaError):
     """A measurement that was begun and could not be finished; nothing was stored for it."""
+
+
+class Refused(MeasureError):
+    """The pair or the suite that was asked for cannot be measured: a person's mistake, found by the worker."""
 
 
 class WorkerDied(MeasureError):

@@ -7,6 +7,7 @@ the same time: this module serves the files itself and holds every other request
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 import webbrowser
@@ -61,6 +62,11 @@ def check_port(address: str, port: int) -> None:
         with socket.create_server((address, port)):
             return
     except OSError as error:
+        if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+            raise HmaError(
+                f"{address} is not an address of this machine ({error.strerror}). Use 127.0.0.1 for this machine alone, or "
+                "0.0.0.0 to let other machines in."
+            ) from None
         raise HmaError(
             f"The app cannot serve {address}:{port} ({error.strerror}). Another program may be using the port: "
             f"stop it, or choose another with --port {port + 1}."

@@ -13,12 +13,18 @@ from pathlib import Path
 from typing import Any
 
 from hma.core.study import Study
-from hma.errors import MeasureError, WorkerDied
+from hma.errors import Cancelled, MeasureError, Refused, WorkerDied
 
 COMMAND = (sys.executable, "-m", "hma.worker")
 """How a worker is started: a program of its own, not a fork, so it inherits no state of the app's."""
 
 _ROOT = Path(__file__).resolve().parents[1]
+
+
+def failure(kind: str, message: str) -> MeasureError:
+    """The error that a worker's ``failed`` message stands for."""
+    kinds = {"cancelled": Cancelled, "mistake": Refused}
+    return kinds.get(kind, MeasureError)(message)
 
 
 class WorkerProcess:
@@ -47,11 +53,11 @@ class WorkerProcess:
         return self._process.pid
 
     def open(self, study: Study) -> str:
-        """Load the study's pair, waiting for it; the device in words. Raises MeasureError when it cannot be loaded."""
+        """Load the study's pair, waiting for it; the device in words. Raises MeasureError, of which Refused is one."""
         self.send("open", study)
         kind, *rest = self.receive()
         if kind == "failed":
-            raise MeasureError(rest[-1])
+            raise failure(*rest[1:])
         return rest[0]
 
     def send(self, *message: Any) -> None:

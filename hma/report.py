@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from hma import text
-from hma.board import Board
+from hma.board import SWAPPED, Board
 from hma.core.point import Point, Score
 from hma.core.study import Study
 from hma.core.tax import MEAN, tax
@@ -70,15 +70,14 @@ def print_points(study: Study, points: Sequence[Point], reference: Point | None,
 
 
 def print_front(board: Board) -> None:
-    """The front as a table, and its hypervolume in words."""
+    """The front of a board with points as a table, and its hypervolume in words."""
     study = board.study
-    if not board.points:
-        Console().print("No points are measured yet. Run: python -m hma sweep")
-        return
     count = f"{len(board.front)} of {len(board.points)} points are on the front"
     print_points(
         study, board.front, board.reference, f"{study.title}, {study.num_items} {study.split} items ({study.size}): {count}"
     )
+    if board.looks_swapped:
+        Console().print(SWAPPED)
     if board.corner is None or board.hypervolume is None:
         Console().print("No hypervolume: measure both ends first (alphas 0 and 1).")
         return

@@ -81,6 +81,8 @@ class Store:
         self.path = Path(path).expanduser().resolve()
         self._points: dict[str, Point] = {}
         self._lock = threading.Lock()
+        if self.path.is_dir():
+            raise StoreError(f"{self.path} is a folder. Name a file in it, such as {self.path / 'points.sqlite'}.")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:

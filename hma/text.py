@@ -82,7 +82,7 @@ def is_own(point: Point) -> bool:
 
 
 def seconds(value: float) -> str:
-    """A duration in words."""
+    """An estimated duration in words."""
     if value < 1:
         return "under 1 s"
-    return f"{value:.0f} s" if value < 90 else f"{value / 60:.0f} min"
+    return f"about {value:.0f} s" if value < 90 else f"about {value / 60:.0f} min"

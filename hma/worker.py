@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from hma.core.study import Study
-from hma.errors import Cancelled, HmaError
+from hma.errors import Cancelled, CheckpointError, HmaError, SuiteError
 from hma.evaluate.suite import load_suite
 
 
@@ -109,12 +109,14 @@ def _measure(line: _Line, workbench: Any, job: int, study: Any, recipe: Any) -> 
 
 
 def _explained(error: Exception) -> tuple[str, str]:
-    """(kind, message) for the engine: "cancelled", "failed", or "fatal" for what nobody foresaw.
+    """(kind, message) for the engine: "cancelled", "mistake" in what was asked, "failed", or "fatal" for what nobody foresaw.
 
-    After that nobody knows in what state the device is, so the engine replaces the worker.
+    After the last nobody knows in what state the device is, so the engine replaces the worker.
     """
     if isinstance(error, Cancelled):
         return "cancelled", str(error)
+    if isinstance(error, CheckpointError | SuiteError):
+        return "mistake", str(error)
     if isinstance(error, HmaError):
         return "failed", str(error)
     traceback.print_exc()

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shlex
 import signal
 import socket
 import sqlite3
@@ -94,9 +95,11 @@ def test_tables_are_printed_for_people(swept, options):
     assert done.returncode == 0
     assert "on the front" in done.stdout
     assert "Hypervolume" in done.stdout
-    empty = hma("front", "--store", store.parent / "empty.sqlite", *options)
-    assert "No points are measured yet" in empty.stdout
-    assert json.loads(hma("front", "--json", "--store", store.parent / "empty.sqlite", *options).stdout) == {
+    other = hma("front", "--split", "test", "--store", store, *options)
+    assert other.returncode == 0
+    wanted = shlex.join(["python", "-m", "hma", "sweep", "--split", "test", "--store", *map(str, [store, *options])])
+    assert f"Measure some: {wanted}\n" in other.stdout
+    assert json.loads(hma("front", "--split", "test", "--json", "--store", store, *options).stdout) == {
         "points": [],
         "front": [],
         "hypervolume": None,
@@ -118,6 +121,7 @@ def test_tables_are_printed_for_people(swept, options):
         (["--alphas", "0", "--split", "train"], "Split 'train' is unknown"),
         (["--alphas", "0", "--size", "huge"], "Size 'huge' is not in"),
         (["--alphas", "0", "--store", "/proc/none/points.sqlite"], "cannot be made"),
+        (["--alphas", "0", "--store", "/tmp"], "/tmp is a folder"),
         ([], "--alphas"),
     ],
 )
@@ -136,6 +140,24 @@ def test_a_grid_that_nobody_could_wait_for_exits_2(options):
     done = hma("sweep", "--grid", "--steps", 101, *options)
     assert done.returncode == 2
     assert "1,030,301 points" in done.stderr
+
+
+def test_a_front_of_a_store_that_is_not_there_exits_2_and_makes_none(options, tmp_path):
+    missing = tmp_path / "typo.sqlite"
+    done = hma("front", "--store", missing, *options)
+    assert done.returncode == 2
+    assert f"There is no store at {missing}" in done.stderr
+    assert f"hma sweep --store {missing}" in done.stderr
+    assert not missing.exists()
+
+
+def test_what_the_worker_finds_wrong_in_the_suite_exits_2_at_the_first_point(options, tmp_path):
+    suite = tiny.write_suite(tmp_path / "suite")
+    suite.write_text(suite.read_text().replace('"metric": "bleu"', '"metric": "nonsense"'))
+    done = hma("sweep", "--steps", 5, "--json", "--store", tmp_path / "points.sqlite", *options, "--suite", suite)
+    assert done.returncode == 2
+    assert "nonsense" in done.stderr
+    assert "1 of 5 points failed" in done.stderr
 
 
 def test_one_point_that_fails_does_not_keep_the_rest_from_being_measured(options, tmp_path):
@@ -222,6 +244,12 @@ def test_a_busy_port_is_said_and_exits_2():
     assert done.returncode == 2
     assert f"cannot serve 127.0.0.1:{port}" in done.stderr
     assert f"--port {port + 1}" in done.stderr
+
+
+def test_an_address_that_is_not_this_machines_is_said_and_exits_2():
+    done = hma("app", "--address", "192.0.2.1", "--no-browser", "--port", 8765)
+    assert done.returncode == 2
+    assert "192.0.2.1 is not an address of this machine" in done.stderr
 
 
 @pytest.mark.parametrize(

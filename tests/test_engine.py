@@ -5,13 +5,14 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from hma.core.recipe import Recipe
-from hma.engine import SWEEP, Engine
+from hma.engine import SWEEP, Engine, Job
 from hma.store import Store
 from hma.study import open_study
 from tests import tiny
@@ -41,6 +42,16 @@ def measured(engine, study, *alphas):
     job = engine.wait(engine.submit(study, recipe(study, *alphas)).id, timeout=120)
     assert job.state == "finished", job.message
     return job
+
+
+def test_the_time_left_goes_by_the_last_point_then_by_the_share_done():
+    job = Job(1, None, None, "", "", state="running", started_at=100.0, share=0.1)
+    assert job.seconds_left(101.0) is None  # a tenth says nothing where stages run side by side
+    assert replace(job, share=0.5).seconds_left(101.0) == 1.0
+    known = replace(job, expected_seconds=4.0)
+    assert known.seconds_left(101.0) == 3.0
+    assert replace(known, share=0.5).seconds_left(106.0) == 6.0
+    assert replace(known, state="queued").seconds_left(101.0) is None
 
 
 def test_a_recipe_becomes_a_stored_point(engine, tiny_study):

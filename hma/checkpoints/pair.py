@@ -97,6 +97,10 @@ def open_pair(reference: str | Path, policy: str | Path) -> Pair:
                 f"{name} is {dtypes[0]} in the reference and {dtypes[1]} in the policy. Save both checkpoints in one dtype."
             )
     check_configs(a.config, b.config)
+    if a.fingerprint == b.fingerprint:
+        raise CheckpointError(
+            f"{a.source} and {b.source} hold the same model, so there is nothing between them to average. {advice}"
+        )
     if pair.num_layers == 0:
         raise CheckpointError(f"{a.folder} has no numbered layers in its tensors' names, so it has no blocks to average.")
     return pair
@@ -142,9 +146,9 @@ def _folder(source: str) -> Path:
     try:
         return Path(snapshot_download(source, allow_patterns=_WANTED))
     except Exception as error:  # the hub's client raises many kinds, and requests' and httpx's beside
-        reason = str(error).strip().split("\n")[0]
+        reason = str(error).strip().split("\n")[0].rstrip(".:")
         raise CheckpointError(
-            f"{source} is no folder here, and could not be fetched from the hub: {reason} "
+            f"{source} is no folder here, and could not be fetched from the hub: {reason}. "
             "Check the name and the connection, or give a local folder."
         ) from error
 

@@ -56,7 +56,10 @@ def _controls(board: Board) -> None:
     with shown():
         partition = board.study.partition()
         _begin(board, partition)
-        st.markdown("**Share of pre-RLHF weights**", help="One share per block of layers, mixed into the policy's weights.")
+        st.markdown(
+            "**Share of pre-RLHF weights**",
+            help="How much of each block comes from the model before RLHF: 0 keeps the policy's weights, 1 the reference's.",
+        )
         _presets(board, partition)
         for k, name in enumerate(partition.block_names()):
             layers = partition.layers(k)
@@ -75,15 +78,25 @@ def _key(block: int) -> str:
 
 
 def _begin(board: Board, partition: Partition) -> None:
-    """Set sliders that have no value yet to the selected point, or to MA 0.2."""
-    if _key(0) not in st.session_state:
-        point = board.point(state.view().selected)
-        _set((point and on_sliders(point.recipe, partition)) or (0.2,) * partition.num_blocks)
+    """Set the sliders to a point that was picked; those that have no value yet, to the selected point."""
+    picked = board.point(state.view().sliders)
+    if picked is not None:
+        state.change(sliders=None)
+    new = _key(0) not in st.session_state
+    point = picked or (board.point(state.view().selected) if new else None)
+    alphas = point and on_sliders(point.recipe, partition)
+    if alphas or new:
+        _set(alphas or (state.START,) * partition.num_blocks)
 
 
 def _set(alphas: tuple[float, ...]) -> None:
-    for k, alpha in enumerate(alphas):
-        st.session_state[_key(k)] = round(round(alpha / STEP) * STEP, 6)
+    for k, alpha in enumerate(_stepped(alphas)):
+        st.session_state[_key(k)] = alpha
+
+
+def _stepped(alphas: tuple[float, ...]) -> tuple[float, ...]:
+    """The alphas as near as the sliders come to them."""
+    return tuple(round(round(alpha / STEP) * STEP, 6) for alpha in alphas)
 
 
 def _recipe(partition: Partition) -> Recipe:
@@ -100,7 +113,7 @@ def _presets(board: Board, partition: Partition) -> None:
         alphas = point and on_sliders(point.recipe, partition)
         st.button(
             "selected", on_click=_preset, args=(board, alphas), key="preset_selected", disabled=not alphas, width="content",
-            help="Set the sliders to the selected point, to the nearest 0.05.",
+            help="Set the sliders back to the selected point, to the nearest 0.05.",
         )  # fmt: skip
 
 
@@ -140,6 +153,9 @@ def _status(board: Board, recipe: Recipe, measured: Point | None, waiting: bool)
         return f"Measured: {name}. Move a slider to make another merge."
     if waiting:
         return f"{name} is being measured."
+    selected = board.point(state.view().selected)
+    if selected and (alphas := on_sliders(selected.recipe, recipe.partition)) and _stepped(alphas) == recipe.alphas:
+        return f"Not measured yet: {name}. The sliders go in steps of {STEP}: it is as near as they come to the selected point."
     nearest = board.nearest(recipe)
     hint = f" Nearest measured point: {text.point_name(nearest)}." if nearest else ""
     return f"Not measured yet: {name}.{hint}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from hma.board import Board
+from hma.board import SWAPPED, Board
 from hma.core.study import Study
 from hma.text import plain
 from hma.ui import access, answers, controls, plot, progress, state, table
@@ -25,7 +25,8 @@ _READING = """
 - The **front** holds the points that no other point beats on both axes. Its steps pass through measured points only.
 - The bars are 95 % intervals over the items. Two points whose bars overlap widely may not differ; the table pairs them by item.
 - The **suggested** point is the front's knee: the one farthest above the line between the front's two ends, both axes scaled
-  to the front's range. It is a place to start, not a verdict.
+  to the front's range. It is a place to start, not a verdict, and only on validation items.
+- The **hypervolume** is the area between the front and the corner: the worse reward and the worse ability of the two ends.
 - Points are chosen on validation items; report what you chose on test items.
 """
 
@@ -37,6 +38,8 @@ def show(study: Study) -> None:
     view = _selection(board)
     if view.missing:
         _missing(view.missing)
+    if board.looks_swapped:
+        st.warning(SWAPPED)
     left, right = st.columns([2, 1], gap="medium")
     with left, shown():
         if board.points:
@@ -105,7 +108,8 @@ def _missing_end(board: Board) -> None:
     missing = controls.ends_missing(board)
     if board.points and missing:
         names = " and the ".join("policy" if r.alphas[0] == 0 else "reference" for r in missing)
-        st.caption(f"The {names} is not measured yet, so there is no tax and no hypervolume.")
+        verb = "are" if len(missing) > 1 else "is"
+        st.caption(f"The {names} {verb} not measured yet, so there is no tax and no hypervolume.")
         _ends_button(board, f"Measure the {names}", "secondary")
 
 

@@ -65,7 +65,7 @@ def _clicked() -> None:
     points = st.session_state["chart"].selection.points
     if points:
         key = points[0].get("customdata")
-        state.select_on_chart(key[0] if isinstance(key, list | tuple) else str(key))
+        state.pick_on_chart(key[0] if isinstance(key, list | tuple) else str(key))
 
 
 def _alt(board: Board) -> str:

@@ -68,7 +68,7 @@ def _draw_active(active: Sequence[Job]) -> None:
             _draw_running(job)
     for place, job in enumerate(waiting[:_SHOWN], start=1):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.caption(f"Queued, place {place}: {recipe_name(job.recipe)}", width="stretch")
+            st.caption(f"{'Next' if place == 1 else f'Queued, place {place}'}: {recipe_name(job.recipe)}", width="stretch")
             _cancel_button(job)
     if len(waiting) > _SHOWN:
         st.caption(f"and {len(waiting) - _SHOWN} more in the queue")
@@ -76,8 +76,9 @@ def _draw_active(active: Sequence[Job]) -> None:
 
 def _draw_running(job: Job) -> None:
     left = job.seconds_left(time.time())
-    stage = plain(job.stage or "waiting")
-    about = "" if left is None or job.is_cancelling else f", about {seconds(left)} left"
+    titles = {axis.name: axis.title for axis in job.study.abilities}
+    stage = plain(titles.get(job.stage, job.stage) or "waiting")
+    about = "" if left is None or job.is_cancelling else f", {seconds(left)} left"
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.progress(min(1.0, max(0.0, job.share)), f"{recipe_name(job.recipe)}: {stage}, {job.share:.0%}{about}", width="stretch")
         _cancel_button(job)

@@ -14,6 +14,9 @@ from hma.board import Board
 
 _VIEW = "view"
 
+START = 0.2
+"""The mean alpha at which a person starts where no point is suggested: the default of the authors' code [HMA Table 1]."""
+
 
 @dataclass(frozen=True)
 class View:
@@ -21,7 +24,8 @@ class View:
 
     ``drawing`` counts the times that the figure was asked for afresh. ``missing`` is a link's key that no
     study of this pair has. ``followed`` are jobs whose ends this person is told of; ``own`` the latest
-    that they asked for; ``dismissed`` those whose message they closed.
+    that they asked for; ``dismissed`` those whose message they closed. ``sliders`` is a point that was
+    picked, until the sliders stand on it.
     """
 
     selected: str | None = None
@@ -31,6 +35,7 @@ class View:
     followed: frozenset[int] = field(default_factory=frozenset)
     own: int | None = None
     dismissed: frozenset[int] = field(default_factory=frozenset)
+    sliders: str | None = None
 
 
 def view() -> View:
@@ -49,16 +54,22 @@ def select(key: str) -> None:
     change(selected=key, ring=key, drawing=view().drawing + 1, missing=None)
 
 
-def select_on_chart(key: str) -> None:
-    """Select the point that was clicked: the chart itself has moved the ring."""
-    change(selected=key, missing=None)
+def pick(key: str) -> None:
+    """Select a point from a list: like ``select``, and the sliders follow."""
+    select(key)
+    change(sliders=key)
+
+
+def pick_on_chart(key: str) -> None:
+    """Select the point that was clicked: the chart itself has moved the ring, and the sliders follow."""
+    change(selected=key, missing=None, sliders=key)
 
 
 def settle(board: Board) -> View:
     """Make the selection one of the board's points, and follow the ring if the chart is drawn anew anyhow."""
     now = view()
     if board.point(now.selected) is None:
-        chosen = _same_recipe(board) or board.suggested
+        chosen = _same_recipe(board) or board.suggested or board.nearest_mean(START)
         key = chosen.key if chosen else None
         if key != now.selected:
             now = change(selected=key, ring=key, drawing=now.drawing + 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import streamlit as st
@@ -28,18 +29,23 @@ def show() -> Study:
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="study_bar"):
         title = st.container(horizontal=True, vertical_alignment="center", gap="small", width="stretch")
         split = st.segmented_control(
-            "Items", list(SPLITS), format_func=SPLITS.get, default="validation", required=True, key="split",
+            "Items", list(SPLITS), format_func=SPLITS.get, default=_default("split", SPLITS), required=True, key="split",
             label_visibility="collapsed", width="content", wrap=True,
         )  # fmt: skip
         size = st.segmented_control(
             "Size", list(sizes), format_func=lambda s: f"{plain(s.capitalize())}: {sizes[s]} items",
-            default=next(iter(sizes), None), required=True, key="size", label_visibility="collapsed", width="content",
+            default=_default("size", sizes), required=True, key="size", label_visibility="collapsed", width="content",
         )  # fmt: skip
         study = access.study(split or "validation", size or "quick")
         with title:
             st.markdown(_title(study), width="content")
             worker_chip(study)
     return study
+
+
+def _default(key: str, choices: Mapping[str, object]) -> str | None:
+    """The first choice, unless a link has chosen already: Streamlit complains of two."""
+    return None if key in st.session_state else next(iter(choices), None)
 
 
 def _follow_link(sizes: dict[str, int]) -> None:

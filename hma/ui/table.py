@@ -28,7 +28,7 @@ def choose(board: Board) -> None:
 
 
 def _chosen() -> None:
-    state.select(st.session_state["point_choice"])
+    state.pick(st.session_state["point_choice"])
 
 
 def _listed(board: Board, point: Point) -> str:
@@ -119,7 +119,7 @@ def show_all(board: Board) -> None:
         "mean share": [mean_alpha(p.recipe.alphas) for p in ordered],
         "on the front": [board.is_on_front(p) for p in ordered],
         "measured by": [_METHODS.get(p.method, p.method) for p in ordered],
-        "measured at": [p.measured_at[:19].replace("T", " ") for p in ordered],
+        "measured at (UTC)": [p.measured_at[:19].replace("T", " ") for p in ordered],
     }
     formats = {"reward": "%.2f", "tax": "%+.1f", "mean share": "%.2f", "mean ability": "%.1f"}
     formats |= {axis.title: "%.1f" for axis in board.study.abilities}
@@ -134,4 +134,4 @@ def show_all(board: Board) -> None:
 def _row_chosen(keys: list[str]) -> None:
     rows = st.session_state["table"].selection.rows
     if rows:
-        state.select(keys[rows[0]])
+        state.pick(keys[rows[0]])

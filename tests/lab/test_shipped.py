@@ -1,6 +1,7 @@
 """The shipped miniature: whole, small, disjoint in its items, and as good as its report says."""
 
 import json
+from itertools import product
 
 import pytest
 import torch
@@ -139,14 +140,14 @@ def test_the_judges_agree_with_the_program_as_reported(report):
 
 
 def test_the_shipped_points_are_those_of_the_shipped_pair_and_suite(tmp_path):
-    """The MA sweep and the grid to choose by, the MA sweep to report by, with every item of every score."""
+    """The MA sweep on every choice of items, and the grid to choose by, with every item of every score."""
     store = Store(tmp_path / "points.sqlite")
     store.take_in(SHIPPED / "points.sqlite")
-    chosen_by, reported_by = open_study(), open_study(split="test", size="full")
-    found = {p.recipe.alphas for p in store.points(chosen_by)}
-    assert found == {(a,) * 3 for a in ladder(11)} | set(grid(5, 3))
-    assert {p.recipe.alphas for p in store.points(reported_by)} == {(a,) * 3 for a in ladder(11)}
-    for study in (chosen_by, reported_by):
+    sweep = {(a,) * 3 for a in ladder(11)}
+    for split, size in product(SPLITS, ("quick", "full")):
+        study = open_study(split=split, size=size)
+        chosen_by = (split, size) == ("validation", "quick")
+        assert {p.recipe.alphas for p in store.points(study)} == (sweep | set(grid(5, 3)) if chosen_by else sweep)
         for point in store.points(study):
             assert {score.num_items for score in point.scores.values()} == {study.num_items}
         assert all(ends(store.points(study)))

@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -100,6 +101,42 @@ def test_presets_move_the_sliders(app, study):
     assert test.selectbox(key="point_choice").value == key_of(study, 0.2, 0.2, 0.2)
     button(test, "preset_reference").click().run()
     assert test.query_params["point"] == key_of(study, 1, 1, 1)
+
+
+def test_a_picked_point_moves_the_sliders(app, study):
+    test = app().run()
+    test.selectbox(key="point_choice").set_value(key_of(study, 0.5, 1, 0)).run()
+    assert [s.value for s in test.slider] == [0.5, 1, 0]
+    set_sliders(test, 0.5, 0.9, 0)
+    assert test.selectbox(key="point_choice").value == key_of(study, 0.5, 1, 0)
+    test.run()
+    assert [s.value for s in test.slider] == [0.5, 0.9, 0]  # a later look at the page leaves them where they are
+
+
+def test_a_point_between_the_sliders_steps_is_said_to_be(app, study, store_path):
+    Store(store_path).add(study, world.measurement(study, Recipe(study.partition(), (0.33, 0.33, 0.33)), "single"))
+    test = app().run()
+    test.selectbox(key="point_choice").set_value(key_of(study, 0.33, 0.33, 0.33)).run()
+    assert [s.value for s in test.slider] == [0.35] * 3
+    assert any("as near as they come to the selected point" in c for c in texts(test, "caption"))
+
+
+def test_nothing_is_suggested_on_test_items_and_the_chosen_recipe_stays(app, place, study, store_path):
+    other = open_study(*place, split="test")
+    world.fill(Store(store_path), other, grid=0)
+    test = app(link=key_of(study, 0.7, 0.7, 0.7)).run()
+    test.segmented_control(key="split").set_value("test").run()
+    assert test.selectbox(key="point_choice").value == key_of(other, 0.7, 0.7, 0.7)
+    assert "suggested" not in "\n".join(texts(test, "caption") + test.selectbox(key="point_choice").options)
+
+
+def test_a_pair_the_wrong_way_round_is_asked_about(app, tmp_path, study):
+    store = Store(tmp_path / "swapped.sqlite")
+    for alpha in (0.0, 1.0):
+        measured = world.measurement(study, Recipe(study.partition(), (1 - alpha,) * 3))
+        store.add(study, replace(measured, recipe=Recipe(study.partition(), (alpha,) * 3)))
+    test = app(store=store.path).run()
+    assert "Are the two checkpoints swapped?" in test.warning[0].value
 
 
 def test_the_button_measures_and_the_new_point_is_selected(app, study, store_path):
@@ -262,10 +299,10 @@ def test_the_figure_changes_with_results_and_settings_only(app, study):
 def test_a_click_on_the_chart_selects_without_a_new_figure(app, study):
     test = app().run()
     before = figure(test)
-    test.session_state["view"] = type(test.session_state["view"])(
-        **{**vars(test.session_state["view"]), "selected": key_of(study, 0.5, 0, 1)}
-    )
+    key = key_of(study, 0.5, 0, 1)
+    test.session_state["view"] = replace(test.session_state["view"], selected=key, sliders=key)
     test.run()
+    assert [s.value for s in test.slider] == [0.5, 0, 1]
     assert test.selectbox(key="point_choice").value == key_of(study, 0.5, 0, 1)
     assert test.query_params["point"] == key_of(study, 0.5, 0, 1)
     assert figure(test) == before
