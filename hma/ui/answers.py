@@ -7,9 +7,7 @@ import streamlit as st
 from hma import text
 from hma.board import Board
 from hma.core.point import REWARD, Point
-from hma.ui import access
-
-_PLACE = "prompt_place"
+from hma.ui import access, state
 
 
 def show(board: Board, point: Point) -> None:
@@ -19,8 +17,7 @@ def show(board: Board, point: Point) -> None:
         st.caption("No answers were kept for this point.")
         return
     asked = {prompt.id: prompt.text for prompt in access.prompts(board.study)}
-    _pager([asked.get(i, i) for i in result.ids])
-    place = st.session_state[_PLACE]
+    place = _pager([asked.get(i, i) for i in result.ids])
     for column, (side, title, of) in zip(st.columns(3, gap="small"), _columns(board, point), strict=True):
         with column:
             _answer(side, title, of, result.ids[place])
@@ -30,21 +27,31 @@ def _columns(board: Board, point: Point) -> list[tuple[str, str, Point | None]]:
     return [("left", "Reference", board.reference), ("middle", text.point_name(point), point), ("right", "Policy", board.policy)]
 
 
-def _pager(prompts: list[str]) -> None:
-    """The choice of a prompt, by list or one by one."""
+def _pager(prompts: list[str]) -> int:
+    """The place of the prompt that is read, chosen from a list or one by one."""
     last = len(prompts) - 1
-    st.session_state[_PLACE] = min(st.session_state.get(_PLACE, 0), last)
+    key, place = _key(), min(state.view().prompt, last)
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
         st.selectbox(
-            "Prompt", range(len(prompts)), format_func=lambda i: f"{i + 1}. {prompts[i]}", key=_PLACE,
-            label_visibility="collapsed",
+            "Prompt", range(len(prompts)), place, format_func=lambda i: f"{i + 1}. {prompts[i]}", key=key,
+            on_change=_chosen, args=(key,), label_visibility="collapsed",
         )  # fmt: skip
-        st.button("‹", key="prompt_back", on_click=_turn, args=(-1, last), width="content", help="Previous prompt")
-        st.button("›", key="prompt_on", on_click=_turn, args=(1, last), width="content", help="Next prompt")
+        st.button("‹", key="prompt_back", on_click=_turn, args=(place - 1, last), width="content", help="Previous prompt")
+        st.button("›", key="prompt_on", on_click=_turn, args=(place + 1, last), width="content", help="Next prompt")
+    return place
 
 
-def _turn(step: int, last: int) -> None:
-    st.session_state[_PLACE] = (st.session_state[_PLACE] + step) % (last + 1)
+def _chosen(key: str) -> None:
+    if key == _key():  # An older list may still speak up.
+        state.change(prompt=st.session_state[key])
+
+
+def _key() -> str:
+    return f"prompt_{state.view().paging}"
+
+
+def _turn(place: int, last: int) -> None:
+    state.change(prompt=place % (last + 1), paging=state.view().paging + 1)
 
 
 def _answer(side: str, title: str, point: Point | None, prompt: str) -> None:

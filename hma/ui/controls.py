@@ -65,8 +65,9 @@ def _controls(board: Board) -> None:
             layers = partition.layers(k)
             span = f"layers {layers[0]}–{layers[-1]}" if len(layers) > 1 else f"layer {layers[0]}"
             st.slider(
-                f"{name.capitalize()} · {span}", 0.0, 1.0, step=STEP, format="%.2f", key=_key(k), on_change=_moved, args=(board,)
-            )
+                f"{name.capitalize()} · {span}", 0.0, 1.0, state.view().alphas[k], step=STEP, format="%.2f", key=_key(k),
+                on_change=_slid, args=(board, _key(k)),
+            )  # fmt: skip
         st.html('<div class="hma-ends"><span>0 = policy, after RLHF</span><span>1 = reference, before RLHF</span></div>')
         _button(board, _recipe(partition))
     if st.session_state.pop(_RERUN, False):
@@ -74,15 +75,15 @@ def _controls(board: Board) -> None:
 
 
 def _key(block: int) -> str:
-    return f"alpha_{block}"
+    return f"alpha_{block}_{state.view().setting}"
 
 
 def _begin(board: Board, partition: Partition) -> None:
     """Set the sliders to a point that was picked; those that have no value yet, to the selected point."""
-    picked = board.point(state.view().sliders)
+    picked = board.point(state.view().picked)
     if picked is not None:
-        state.change(sliders=None)
-    new = _key(0) not in st.session_state
+        state.change(picked=None)
+    new = len(state.view().alphas) != partition.num_blocks
     point = picked or (board.point(state.view().selected) if new else None)
     alphas = point and on_sliders(point.recipe, partition)
     if alphas or new:
@@ -90,8 +91,7 @@ def _begin(board: Board, partition: Partition) -> None:
 
 
 def _set(alphas: tuple[float, ...]) -> None:
-    for k, alpha in enumerate(_stepped(alphas)):
-        st.session_state[_key(k)] = alpha
+    state.change(alphas=_stepped(alphas), setting=state.view().setting + 1)
 
 
 def _stepped(alphas: tuple[float, ...]) -> tuple[float, ...]:
@@ -100,7 +100,8 @@ def _stepped(alphas: tuple[float, ...]) -> tuple[float, ...]:
 
 
 def _recipe(partition: Partition) -> Recipe:
-    return Recipe(partition, tuple(st.session_state[_key(k)] for k in range(partition.num_blocks)))
+    """The recipe that the sliders stand on."""
+    return Recipe(partition, tuple(st.session_state.get(_key(k), alpha) for k, alpha in enumerate(state.view().alphas)))
 
 
 def _presets(board: Board, partition: Partition) -> None:
@@ -120,6 +121,11 @@ def _presets(board: Board, partition: Partition) -> None:
 def _preset(board: Board, alphas: tuple[float, ...]) -> None:
     _set(alphas)
     _moved(board)
+
+
+def _slid(board: Board, key: str) -> None:
+    if key in map(_key, range(len(state.view().alphas))):  # An older slider may still speak up.
+        _moved(board)
 
 
 def _moved(board: Board) -> None:

@@ -2,6 +2,10 @@
 
 Kept in the session. The chart's figure depends on the ``ring`` alone, never on the selection: a click on
 the chart selects without having it drawn again.
+
+What the program itself sets (sliders, lists) is kept here and not in the widget's own state: the browser
+sends the values it knows with every look at the jobs, and such a look may overtake the page on which the new
+value stands. So a widget whose value was set gets a new key, of which the browser knows no older value.
 """
 
 from __future__ import annotations
@@ -24,8 +28,10 @@ class View:
 
     ``drawing`` counts the times that the figure was asked for afresh. ``missing`` is a link's key that no
     study of this pair has. ``followed`` are jobs whose ends this person is told of; ``own`` the latest
-    that they asked for; ``dismissed`` those whose message they closed. ``sliders`` is a point that was
-    picked, until the sliders stand on it.
+    that they asked for; ``dismissed`` those whose message they closed. ``picked`` is a point that was
+    picked, until the sliders stand on it; ``alphas`` is what the sliders were last set to, for the
+    ``setting``-th time. ``listing`` counts how often the list of points was set, ``paging`` that of prompts,
+    of which ``prompt`` is read.
     """
 
     selected: str | None = None
@@ -35,7 +41,12 @@ class View:
     followed: frozenset[int] = field(default_factory=frozenset)
     own: int | None = None
     dismissed: frozenset[int] = field(default_factory=frozenset)
-    sliders: str | None = None
+    picked: str | None = None
+    alphas: tuple[float, ...] = ()
+    setting: int = 0
+    listing: int = 0
+    prompt: int = 0
+    paging: int = 0
 
 
 def view() -> View:
@@ -51,18 +62,23 @@ def change(**changes: object) -> View:
 
 def select(key: str) -> None:
     """Select a point by anything but the chart: the figure is drawn again with the ring on it."""
-    change(selected=key, ring=key, drawing=view().drawing + 1, missing=None)
+    change(selected=key, ring=key, drawing=view().drawing + 1, listing=view().listing + 1, missing=None)
 
 
 def pick(key: str) -> None:
-    """Select a point from a list: like ``select``, and the sliders follow."""
+    """Select a point from a table: like ``select``, and the sliders follow."""
     select(key)
-    change(sliders=key)
+    change(picked=key)
+
+
+def pick_from_list(key: str) -> None:
+    """Select a point from the list, which shows it already and keeps the keyboard's focus."""
+    change(selected=key, ring=key, drawing=view().drawing + 1, missing=None, picked=key)
 
 
 def pick_on_chart(key: str) -> None:
     """Select the point that was clicked: the chart itself has moved the ring, and the sliders follow."""
-    change(selected=key, missing=None, sliders=key)
+    change(selected=key, listing=view().listing + 1, missing=None, picked=key)
 
 
 def settle(board: Board) -> View:
@@ -72,7 +88,7 @@ def settle(board: Board) -> View:
         chosen = _same_recipe(board) or board.suggested or board.nearest_mean(START)
         key = chosen.key if chosen else None
         if key != now.selected:
-            now = change(selected=key, ring=key, drawing=now.drawing + 1)
+            now = change(selected=key, ring=key, drawing=now.drawing + 1, listing=now.listing + 1)
     if st.session_state.get("drawn_board") != (board.study.key, board.revision):
         st.session_state["drawn_board"] = (board.study.key, board.revision)
         now = change(ring=now.selected)

@@ -20,15 +20,20 @@ _METHODS = {"sweep": "an MA sweep", "grid": "a grid", "slider": "the sliders", "
 def choose(board: Board) -> None:
     """The list of all points as a select box: the chart's twin for the keyboard."""
     names = {p.key: _listed(board, p) for p in sorted(board.points, key=lambda p: -p.reward.value)}
-    st.session_state["point_choice"] = state.view().selected
+    key = _key()
     st.selectbox(
-        "Selected point: all points from the highest reward down", list(names), format_func=names.get, key="point_choice",
-        on_change=_chosen, label_visibility="collapsed",
+        "Selected point: all points from the highest reward down", list(names), list(names).index(state.view().selected),
+        format_func=names.get, key=key, on_change=_chosen, args=(key,), label_visibility="collapsed",
     )  # fmt: skip
 
 
-def _chosen() -> None:
-    state.pick(st.session_state["point_choice"])
+def _chosen(key: str) -> None:
+    if key == _key():  # An older list may still speak up.
+        state.pick_from_list(st.session_state[key])
+
+
+def _key() -> str:
+    return f"point_choice_{state.view().listing}"
 
 
 def _listed(board: Board, point: Point) -> str:

@@ -39,9 +39,14 @@ def key_of(study, *alphas):
     return study.point_key(Recipe(study.partition(), alphas))
 
 
+def choice(test):
+    """The list of points."""
+    return next(box for box in test.selectbox if box.key.startswith("point_choice"))
+
+
 def set_sliders(test, *alphas):
     for k, alpha in enumerate(alphas):
-        test.slider(key=f"alpha_{k}").set_value(alpha)
+        test.slider[k].set_value(alpha)
     return test.run()
 
 
@@ -66,7 +71,7 @@ def test_the_first_page_has_the_chart_a_suggested_point_and_its_answers(app, stu
     points = Store(filled).points(study)
     drawn = figure(test)
     assert set(drawn["data"][-1]["customdata"]) == {p.key for p in points}
-    chosen = test.selectbox(key="point_choice").value
+    chosen = choice(test).value
     assert chosen in {p.key for p in front(points)}
     assert test.query_params["point"] == chosen
     assert any("suggested" in c for c in texts(test, "caption"))
@@ -86,10 +91,10 @@ def test_the_table_has_reward_abilities_mean_and_signed_tax(app, study):
 def test_sliders_select_what_was_measured_and_say_what_was_not(app, study):
     test = app().run()
     set_sliders(test, 0.5, 0.5, 0.5)
-    assert test.selectbox(key="point_choice").value == key_of(study, 0.5, 0.5, 0.5)
+    assert choice(test).value == key_of(study, 0.5, 0.5, 0.5)
     assert button(test, "measure").disabled
     set_sliders(test, 0.35, 0.5, 0.5)
-    assert test.selectbox(key="point_choice").value == key_of(study, 0.5, 0.5, 0.5)
+    assert choice(test).value == key_of(study, 0.5, 0.5, 0.5)
     assert any("Not measured yet: HMA 0.35 / 0.5 / 0.5" in c for c in texts(test, "caption"))
     assert not button(test, "measure").disabled
 
@@ -98,17 +103,37 @@ def test_presets_move_the_sliders(app, study):
     test = app().run()
     button(test, "preset_MA 0.2").click().run()
     assert [s.value for s in test.slider] == [0.2] * 3
-    assert test.selectbox(key="point_choice").value == key_of(study, 0.2, 0.2, 0.2)
+    assert choice(test).value == key_of(study, 0.2, 0.2, 0.2)
     button(test, "preset_reference").click().run()
     assert test.query_params["point"] == key_of(study, 1, 1, 1)
 
 
+def overtaken(test, key):
+    """Press a button; the next look sends what the browser knew before it got the page that the button made."""
+    for widget in (*test.slider, *test.selectbox):
+        widget.set_value(widget.value)
+    known, pressed = test._tree, button(test, key)
+    pressed.click().run()
+    test._tree, pressed._value = known, False
+    return test.run()
+
+
+def test_a_look_that_overtakes_the_page_sets_nothing_back(app, study):
+    test = app().run()
+    set_sliders(test, 0.35, 0.15, 0.05)
+    overtaken(test, "preset_policy")
+    assert [s.value for s in test.slider] == [0, 0, 0]
+    assert choice(test).value == key_of(study, 0, 0, 0)
+    overtaken(test, "prompt_on")
+    assert sum("Answer 1 of" in t for t in texts(test, "text")) == 3
+
+
 def test_a_picked_point_moves_the_sliders(app, study):
     test = app().run()
-    test.selectbox(key="point_choice").set_value(key_of(study, 0.5, 1, 0)).run()
+    choice(test).set_value(key_of(study, 0.5, 1, 0)).run()
     assert [s.value for s in test.slider] == [0.5, 1, 0]
     set_sliders(test, 0.5, 0.9, 0)
-    assert test.selectbox(key="point_choice").value == key_of(study, 0.5, 1, 0)
+    assert choice(test).value == key_of(study, 0.5, 1, 0)
     test.run()
     assert [s.value for s in test.slider] == [0.5, 0.9, 0]  # a later look at the page leaves them where they are
 
@@ -116,7 +141,7 @@ def test_a_picked_point_moves_the_sliders(app, study):
 def test_a_point_between_the_sliders_steps_is_said_to_be(app, study, store_path):
     Store(store_path).add(study, world.measurement(study, Recipe(study.partition(), (0.33, 0.33, 0.33)), "single"))
     test = app().run()
-    test.selectbox(key="point_choice").set_value(key_of(study, 0.33, 0.33, 0.33)).run()
+    choice(test).set_value(key_of(study, 0.33, 0.33, 0.33)).run()
     assert [s.value for s in test.slider] == [0.35] * 3
     assert any("as near as they come to the selected point" in c for c in texts(test, "caption"))
 
@@ -126,8 +151,8 @@ def test_nothing_is_suggested_on_test_items_and_the_chosen_recipe_stays(app, pla
     world.fill(Store(store_path), other, grid=0)
     test = app(link=key_of(study, 0.7, 0.7, 0.7)).run()
     test.segmented_control(key="split").set_value("test").run()
-    assert test.selectbox(key="point_choice").value == key_of(other, 0.7, 0.7, 0.7)
-    assert "suggested" not in "\n".join(texts(test, "caption") + test.selectbox(key="point_choice").options)
+    assert choice(test).value == key_of(other, 0.7, 0.7, 0.7)
+    assert "suggested" not in "\n".join(texts(test, "caption") + choice(test).options)
 
 
 def test_a_pair_the_wrong_way_round_is_asked_about(app, tmp_path, study):
@@ -146,7 +171,7 @@ def test_the_button_measures_and_the_new_point_is_selected(app, study, store_pat
     assert "HMA 0.35 / 0.1 / 0.05 is being measured." in "\n".join(texts(test, "caption"))
     assert button(test, "measure").disabled
     key = key_of(study, 0.35, 0.1, 0.05)
-    wait_for(test, lambda t: t.selectbox(key="point_choice").value == key)
+    wait_for(test, lambda t: choice(t).value == key)
     assert calm(test)
     own = next(trace for trace in figure(test)["data"] if key in trace.get("customdata", []))
     assert own["marker"]["symbol"].startswith("star")
@@ -191,7 +216,7 @@ def test_a_worker_that_dies_is_said_and_replaced(app, study):
     assert "fresh worker" in test.error[0].value
     set_sliders(test, 0.35, 0.15, 0.05)
     button(test, "measure").click().run()
-    wait_for(test, lambda t: t.selectbox(key="point_choice").value == key_of(study, 0.35, 0.15, 0.05))
+    wait_for(test, lambda t: choice(t).value == key_of(study, 0.35, 0.15, 0.05))
 
 
 def test_the_queue_is_listed_and_can_be_left(app):
@@ -208,7 +233,7 @@ def test_the_queue_is_listed_and_can_be_left(app):
 def test_a_link_selects_its_point(app, study):
     test = app(link=key_of(study, 0.5, 1, 0)).run()
     assert calm(test)
-    assert test.selectbox(key="point_choice").value == key_of(study, 0.5, 1, 0)
+    assert choice(test).value == key_of(study, 0.5, 1, 0)
 
 
 def test_a_link_turns_to_the_study_of_its_point(app, place, store_path):
@@ -217,7 +242,7 @@ def test_a_link_turns_to_the_study_of_its_point(app, place, store_path):
     test = app(link=key_of(other, 0.3, 0.3, 0.3)).run()
     assert calm(test)
     assert test.session_state["study"].split == "test"
-    assert test.selectbox(key="point_choice").value == key_of(other, 0.3, 0.3, 0.3)
+    assert choice(test).value == key_of(other, 0.3, 0.3, 0.3)
 
 
 def test_a_link_to_nothing_says_so_and_shows_the_suggested_point(app):
@@ -225,8 +250,8 @@ def test_a_link_to_nothing_says_so_and_shows_the_suggested_point(app):
     assert len(test.warning) == 1
     assert "no point" in test.warning[0].value
     assert "<b>" not in test.warning[0].value
-    assert test.selectbox(key="point_choice").value
-    test.selectbox(key="point_choice").set_value(test.session_state["board"].points[0].key).run()
+    assert choice(test).value
+    choice(test).set_value(test.session_state["board"].points[0].key).run()
     assert not test.warning
 
 
@@ -237,7 +262,7 @@ def test_an_empty_study_says_why_and_measures_both_ends(app, tmp_path, study):
     assert "Nothing is measured yet" in everything(test)
     button(test, "measure_ends").click().run()
     wait_for(test, lambda t: figure(t) is not None and len(figure(t)["data"][-1]["customdata"]) == 2)
-    assert test.selectbox(key="point_choice").value == key_of(study, 0, 0, 0)
+    assert choice(test).value == key_of(study, 0, 0, 0)
     labels = [a["text"] for a in figure(test)["layout"]["annotations"]]
     assert "reference (before RLHF)" in labels and "policy (after RLHF)" in labels
 
@@ -300,10 +325,11 @@ def test_a_click_on_the_chart_selects_without_a_new_figure(app, study):
     test = app().run()
     before = figure(test)
     key = key_of(study, 0.5, 0, 1)
-    test.session_state["view"] = replace(test.session_state["view"], selected=key, sliders=key)
+    view = test.session_state["view"]
+    test.session_state["view"] = replace(view, selected=key, picked=key, listing=view.listing + 1)
     test.run()
     assert [s.value for s in test.slider] == [0.5, 0, 1]
-    assert test.selectbox(key="point_choice").value == key_of(study, 0.5, 0, 1)
+    assert choice(test).value == key_of(study, 0.5, 0, 1)
     assert test.query_params["point"] == key_of(study, 0.5, 0, 1)
     assert figure(test) == before
 

@@ -10,7 +10,7 @@ import json, sys
 from streamlit.testing.v1 import AppTest
 test = AppTest.from_file("app.py", default_timeout=60).run()
 assert not test.exception and not test.error, [e.value for e in test.error]
-test.slider(key="alpha_0").set_value(0.35)
+test.slider[0].set_value(0.35)
 test._finished_page_script_hash = ""
 test.run()
 assert not test.exception and not test.error
