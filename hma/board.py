@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from hma.core import front as fronts
 from hma.core.alphas import mean_alpha
@@ -45,14 +46,18 @@ class Board:
         return next((p for p in self.points if p.key == key), None)
 
     def is_on_front(self, point: Point) -> bool:
-        return any(p.key == point.key for p in self.front)
+        return point.key in self._front_keys
 
-    @property
+    @cached_property
+    def _front_keys(self) -> frozenset[str]:
+        return frozenset(p.key for p in self.front)
+
+    @cached_property
     def suggested(self) -> Point | None:
         """The front's knee, a place to start choosing; None on test items, which are for reporting what was chosen."""
         return None if self.study.split == "test" else fronts.knee(self.front)
 
-    @property
+    @cached_property
     def looks_swapped(self) -> bool:
         """Whether the reference is the better liked and the policy the more able, the other way round than RLHF makes them."""
         if self.reference is None or self.policy is None:

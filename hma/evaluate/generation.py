@@ -1,7 +1,8 @@
 """Answers by transformers' ``generate`` in a batch plan that is fixed when it is built.
 
-The same plan, seed and weights give the same answers: batches are never regrouped, and sampling draws
-its randomness from the plan's seed and the batch's place, not from any global generator.
+The same plan, seed and weights give the same answers: batches are fixed, a row leaves its batch once its
+answer has ended, and sampling draws its randomness from the plan's seed and the row's place, not from any
+global generator.
 """
 
 from __future__ import annotations
@@ -11,13 +12,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from transformers import LogitsProcessor, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import DynamicCache, LogitsProcessor, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.generation.logits_process import TemperatureLogitsWarper, TopPLogitsWarper
 
 from hma.errors import SuiteError
 
 BATCH_SIZE = 128
 """Rows of one generation batch."""
+
+STEPS = 6
+"""New tokens between two looks at which rows of a batch have ended. Those are not computed any further."""
 
 Progress = Callable[[int, int], None]
 """Called with (items done, items in all) after each batch; it may raise to stop."""
@@ -40,18 +44,23 @@ class GumbelNoise(LogitsProcessor):
     """Turns arg-max into an exact sample, with common random numbers.
 
     Adding independent Gumbel noise to log-probabilities and taking the arg-max draws from the softmax.
-    The noise depends on seed, batch and step alone, so two models that are asked the same prompts use
+    The noise depends on seed, batch, row and step alone, so two models that are asked the same prompts use
     the same luck: differences between them are less noisy than with independent samples.
     """
 
-    def __init__(self, seed: int, place: int, device: torch.device | str = "cpu") -> None:
+    def __init__(self, seed: int, place: int, num_rows: int, device: torch.device | str = "cpu") -> None:
         self._generator = torch.Generator(device).manual_seed(seed * 1_000_003 + place)
+        self._num_rows = num_rows
+        self.rows: torch.Tensor | None = None
+        """The rows of the batch that ``scores`` are of; None for all."""
         self.seconds = 0.0
 
     def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
         started = time.perf_counter()
-        uniform = torch.rand(scores.shape, generator=self._generator, device=scores.device).clamp_(1e-20, 1 - 1e-7)
-        drawn = scores.float() - uniform.log_().neg_().log_()
+        uniform = torch.rand(self._num_rows, scores.shape[1], generator=self._generator, device=scores.device)
+        if self.rows is not None:
+            uniform = uniform[self.rows]
+        drawn = scores.float() - uniform.clamp_(1e-20, 1 - 1e-7).log_().neg_().log_()
         self.seconds += time.perf_counter() - started
         return drawn
 
@@ -109,12 +118,33 @@ class AnswerPlan:
         self.model_seconds = 0.0
         ends = sorted({*self._ends, *_listed(model.generation_config.eos_token_id)})
         for batch in self._batches:
-            noise = GumbelNoise(self._seed, batch.place, batch.input_ids.device) if self._temperature else None
+            num_rows, device = len(batch.input_ids), batch.input_ids.device
+            noise = GumbelNoise(self._seed, batch.place, num_rows, device) if self._temperature else None
             started = time.perf_counter()
-            tokens = model.generate(
-                input_ids=batch.input_ids,
-                attention_mask=batch.attention_mask,
-                max_new_tokens=self._max_new_tokens,
+            new = self._new_tokens(model, batch, ends, noise).cpu()
+            self.model_seconds += time.perf_counter() - started - (noise.seconds if noise else 0.0)
+            texts += [self._cut(text) for text in self._tokenizer.batch_decode(new, skip_special_tokens=True)]
+            progress(len(texts), self._total)
+        return texts
+
+    def _new_tokens(self, model: PreTrainedModel, batch: Batch, ends: list[int], noise: GumbelNoise | None) -> torch.Tensor:
+        """The answers' tokens ``(rows, max_new_tokens)``, padded after their ends.
+
+        ``generate`` goes on from its own cache ``STEPS`` tokens at a time, with the rows that have not ended.
+        """
+        ids, mask = batch.input_ids, batch.attention_mask
+        new = torch.full((len(ids), self._max_new_tokens), self._pad, device=ids.device)
+        rows = torch.arange(len(ids), device=ids.device)
+        cache = DynamicCache(config=model.config)
+        steps = STEPS if ends and all(hasattr(layer, "batch_select_indices") for layer in cache.layers) else self._max_new_tokens
+        for done in range(0, self._max_new_tokens, steps):
+            if noise:
+                noise.rows = rows
+            ids = model.generate(
+                input_ids=ids,
+                attention_mask=mask,
+                past_key_values=cache if steps < self._max_new_tokens else None,
+                max_new_tokens=min(steps, self._max_new_tokens - done),
                 do_sample=False,
                 temperature=None,
                 top_p=None,
@@ -123,11 +153,15 @@ class AnswerPlan:
                 pad_token_id=self._pad,
                 logits_processor=[*self._warpers, noise] if noise else [],
             )
-            new = tokens[:, batch.input_ids.shape[1] :].cpu()
-            self.model_seconds += time.perf_counter() - started - (noise.seconds if noise else 0.0)
-            texts += [self._cut(text) for text in self._tokenizer.batch_decode(new, skip_special_tokens=True)]
-            progress(len(texts), self._total)
-        return texts
+            said = ids[:, mask.shape[1] :]
+            new[rows, done : done + said.shape[1]] = said
+            going = (~torch.isin(said, torch.tensor(ends, device=ids.device)).any(1)).nonzero().squeeze(1)
+            if not len(going) or done + steps >= self._max_new_tokens:
+                break
+            rows, ids = rows[going], ids[going]
+            mask = torch.cat([mask[going], torch.ones_like(said[going])], dim=1)
+            cache.batch_select_indices(going)
+        return new
 
     @property
     def _warpers(self) -> list[LogitsProcessor]:

@@ -9,7 +9,7 @@ from hma.board import Board
 from hma.core.partition import Partition
 from hma.core.point import Point
 from hma.core.recipe import Recipe
-from hma.ui import access, state
+from hma.ui import access, progress, state
 from hma.ui.guard import shown
 
 STEP = 0.05
@@ -23,7 +23,7 @@ _RERUN = "rerun_app"
 
 
 def show(board: Board) -> None:
-    """Draw the controls of a study; moving a slider draws them alone again."""
+    """Draw the controls of a study and what is being measured; the chart is not drawn again for either."""
     with st.container(key="controls", gap="xsmall"):
         st.fragment(_controls, key="controls_fragment")(board)
 
@@ -35,7 +35,6 @@ def submit(board: Board, *recipes: Recipe) -> None:
     now = state.view()
     over = {job.id for job in engine.jobs() if job.state == "cancelled"}
     state.change(followed=now.followed | {job.id for job in jobs}, own=jobs[-1].id, dismissed=now.dismissed | over)
-    st.session_state[_RERUN] = True
 
 
 def ends_missing(board: Board) -> list[Recipe]:
@@ -70,6 +69,7 @@ def _controls(board: Board) -> None:
             )  # fmt: skip
         st.html('<div class="hma-ends"><span>0 = policy, after RLHF</span><span>1 = reference, before RLHF</span></div>')
         _button(board, _recipe(partition))
+        progress.show()
     if st.session_state.pop(_RERUN, False):
         st.rerun(scope="app")
 

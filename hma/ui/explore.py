@@ -48,7 +48,6 @@ def show(study: Study) -> None:
             _empty(board)
     with right, shown():
         controls.show(board)
-        progress.show()
         _missing_end(board)
     if board.points:
         with shown():

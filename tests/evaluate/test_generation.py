@@ -11,6 +11,7 @@ from hma.checkpoints.pair import open_pair
 from hma.core.partition import Partition
 from hma.core.recipe import Recipe
 from hma.errors import SuiteError
+from hma.evaluate import generation
 from hma.evaluate.generation import AnswerPlan, GumbelNoise
 
 
@@ -27,7 +28,7 @@ def plan(live, **settings):
 
 def test_gumbel_noise_draws_from_the_softmax():
     logits = torch.tensor([[0.0, 1.0, 2.0, -1.0]])
-    noise = GumbelNoise(seed=0, place=0)
+    noise = GumbelNoise(seed=0, place=0, num_rows=40_000)
     drawn = noise(None, logits.repeat(40_000, 1)).argmax(-1).bincount(minlength=4) / 40_000
     torch.testing.assert_close(drawn, logits.softmax(-1)[0], atol=0.01, rtol=0)
 
@@ -64,6 +65,25 @@ def test_greedy_equals_generate(live):
     assert answers[0] == live.tokenizer.decode(tokens[0, encoded.input_ids.shape[1] :], skip_special_tokens=True)
 
 
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_rows_that_have_ended_leave_the_batch_and_change_no_answer(live, monkeypatch, temperature):
+    live.write(Recipe(Partition.equal(3), (0, 0, 0)))
+    rows = []
+    hook = live.model.register_forward_pre_hook(
+        lambda model, given, named: rows.append(len(named["input_ids"])), with_kwargs=True
+    )
+    stops = [word for word in plan(live, temperature=temperature).answers(live.model)[0].split()[3:4]]
+    answers = {}
+    for steps in (1, 2, 5, 12):
+        monkeypatch.setattr(generation, "STEPS", steps)
+        rows.clear()
+        answers[steps] = plan(live, temperature=temperature, stops=stops).answers(live.model)
+        assert rows[0] == 8
+        assert (min(rows) < 8) == (steps < 12)
+    hook.remove()
+    assert all(given == answers[12] for given in answers.values())
+
+
 def test_what_ends_an_answer_is_read_from_the_checkpoint_too(live):
     free = plan(live, temperature=0.0).answers(live.model)
     word = next(w for text in free for w in text.split()[1:-1])
@@ -92,9 +112,9 @@ def test_two_models_share_their_luck():
     torch.manual_seed(0)
     logits = torch.randn(2000, 20)
     near = logits + 0.01 * torch.randn_like(logits)
-    said = GumbelNoise(1, 0)(None, logits).argmax(-1)
-    assert (GumbelNoise(1, 0)(None, near).argmax(-1) == said).float().mean() > 0.97
-    assert (GumbelNoise(2, 0)(None, near).argmax(-1) == said).float().mean() < 0.5
+    said = GumbelNoise(1, 0, 2000)(None, logits).argmax(-1)
+    assert (GumbelNoise(1, 0, 2000)(None, near).argmax(-1) == said).float().mean() > 0.97
+    assert (GumbelNoise(2, 0, 2000)(None, near).argmax(-1) == said).float().mean() < 0.5
 
 
 def test_stops_end_an_answer_and_are_cut(live):
