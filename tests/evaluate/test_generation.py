@@ -69,10 +69,9 @@ def test_greedy_equals_generate(live):
 def test_rows_that_have_ended_leave_the_batch_and_change_no_answer(live, monkeypatch, temperature):
     live.write(Recipe(Partition.equal(3), (0, 0, 0)))
     rows = []
-    hook = live.model.register_forward_pre_hook(
-        lambda model, given, named: rows.append(len(named["input_ids"])), with_kwargs=True
-    )
-    stops = [word for word in plan(live, temperature=temperature).answers(live.model)[0].split()[3:4]]
+    count = lambda model, given, named: rows.append(len(named["input_ids"]))  # noqa: E731
+    hook = live.model.register_forward_pre_hook(count, with_kwargs=True)
+    stops = plan(live, temperature=temperature).answers(live.model)[0].split()[3:4]
     answers = {}
     for steps in (1, 2, 5, 12):
         monkeypatch.setattr(generation, "STEPS", steps)
