@@ -1,0 +1,112 @@
+"""The arithmetic of a merge: one interpolation in float32, one rounding, and what the rounding left of alpha.
+
+RLHF often moves a bfloat16 weight by a single unit in the last place. Between two such neighbours there is
+no other number, so rounding to the nearest sends small alphas to the policy and large ones to the reference.
+The cures are a finer dtype, or rounding at random with the right mean.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import torch
+
+from hma.core.precision import NEAREST, Precision
+from hma.errors import CheckpointError
+
+DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
+"""Dtypes that a merge can be written in."""
+
+_MASK = 0xFFFFFFFF
+_LARGEST_HALF = 65504.0
+
+
+def merged(
+    reference: torch.Tensor,
+    policy: torch.Tensor,
+    alpha: float,
+    precision: Precision = NEAREST,
+    name: str = "",
+    first: int = 0,
+) -> torch.Tensor:
+    """``alpha * reference + (1 - alpha) * policy`` in float32 with one rounding to the precision's dtype.
+
+    Both ends have one shape and dtype; the result has the precision's dtype, or theirs. Alpha 0 is the
+    policy and alpha 1 the reference bit for bit in their own dtype, and weights that are equal in both stay equal.
+    ``name`` and ``first`` (the place of the first element in the whole tensor, flattened) are what random
+    rounding depends on beside the seed, so that a tensor may be merged in pieces, on any device, to the
+    same bits. Raises CheckpointError when a weight does not fit into float16.
+    """
+    wanted = DTYPES[precision.dtype] if precision.dtype else policy.dtype
+    end = {0.0: policy, 1.0: reference}.get(alpha)
+    exact = torch.lerp(policy.float(), reference.float(), alpha) if end is None else end
+    if exact.dtype == wanted:
+        return exact if end is None else exact.clone()
+    if wanted is torch.float16 and exact.numel() and float(exact.abs().max()) > _LARGEST_HALF:
+        raise CheckpointError(
+            f"{name or 'A tensor'} holds {float(exact.abs().max()):g}, and float16 ends at {_LARGEST_HALF:g}. "
+            "Choose bfloat16 or float32."
+        )
+    if precision.rounding == "stochastic" and wanted in (torch.bfloat16, torch.float16):
+        return _rounded_at_random(exact.float(), wanted, stream(precision.seed, name), first)
+    return exact.to(wanted)
+
+
+def stream(seed: int, name: str) -> int:
+    """The number (32 bits) that a tensor's random rounding starts from."""
+    return int.from_bytes(hashlib.sha256(f"{seed} {name}".encode()).digest()[:4], "little")
+
+
+def _rounded_at_random(exact: torch.Tensor, dtype: torch.dtype, start: int, first: int) -> torch.Tensor:
+    """One of the two neighbours in ``dtype`` of each float32 number, the nearer one the likelier, right on average.
+
+    What ``dtype`` can hold stays as it is.
+    """
+    near = exact.to(dtype)
+    error = exact - near.float()
+    away = (error > 0) == (near > 0)  # Whether the other neighbour is the one farther from zero.
+    bits = near.view(torch.int16)
+    other = torch.where(away, bits + 1, bits - 1).view(dtype)
+    smallest = torch.tensor(1, dtype=torch.int16, device=exact.device).view(dtype)
+    other = torch.where(near == 0, torch.where(error > 0, smallest, -smallest), other)
+    gap = (other.float() - near.float()).abs()
+    share = torch.where(error == 0, torch.zeros_like(error), error.abs() / gap)
+    return torch.where(_uniform(exact.numel(), start, first, exact.device).view_as(exact) < share, other, near)
+
+
+def _uniform(count: int, start: int, first: int, device: torch.device) -> torch.Tensor:
+    """Numbers in [0, 1) that hang on ``start`` and their places alone: a hash, not a generator with a state.
+
+    The rounds are those of Wellons's low-bias 32-bit mixer, and every step stays below 2^63.
+    """
+    place = torch.arange(first, first + count, dtype=torch.int64, device=device)
+    x = ((place & _MASK) ^ start) + ((place >> 32) * 0x9E3779B9 & _MASK) & _MASK
+    x ^= x >> 16
+    x = x * 0x21F0AAAD & _MASK
+    x ^= x >> 15
+    x = x * 0x735A2D97 & _MASK
+    x ^= x >> 15
+    return (x >> 8).float() * 2.0**-24
+
+
+@dataclass
+class EffectiveAlpha:
+    """What share of the reference a merge really holds, added up over tensors in float64.
+
+    ``<merged - policy, reference - policy> / |reference - policy|^2``: the alpha of the exact
+    merge that is nearest to the rounded one along the delta. None where nothing differs.
+    """
+
+    along: float = 0.0
+    squared: float = 0.0
+
+    def add(self, merged: torch.Tensor, reference: torch.Tensor, policy: torch.Tensor) -> None:
+        """Take in one tensor, or a piece of one."""
+        delta = reference.float() - policy.float()
+        self.along += float(((merged.float() - policy.float()) * delta).sum(dtype=torch.float64))
+        self.squared += float((delta * delta).sum(dtype=torch.float64))
+
+    @property
+    def value(self) -> float | None:
+        return self.along / self.squared if self.squared else None
