@@ -170,7 +170,7 @@ def start_app(
 def _sweep() -> str:
     """The command that measures what the command in hand looked for in vain: its options, given to ``sweep``."""
     given = [word for word in sys.argv[2:] if word != "--json"]
-    return shlex.join(["python", "-m", "hma", "sweep", *given])
+    return shlex.join([sys.executable, "-m", "hma", "sweep", *given])
 
 
 def _partition(study: Study, blocks: int | None) -> Partition:
@@ -188,26 +188,32 @@ def _measured(study: Study, store: Store, recipes: list[Recipe], method: str, qu
     if not missing:
         return 0
     try:
-        failed = _failures(study, store, missing, method, quiet)
+        jobs = _done(study, store, missing, method, quiet)
     except KeyboardInterrupt:
         raise Cancelled("Stopped. Finished points are in the store; the same command goes on where it stopped.") from None
+    failed = [job for job in jobs if job.is_over and job.state != "finished"]
     if failed:
-        rest = f" {len(failed)} of {len(missing)} points failed; the others are in the store." if len(missing) > 1 else ""
-        raise (Refused if failed[0].refused else MeasureError)(failed[0].message + rest)
+        told = next((job for job in failed if job.refused), failed[0])
+        untried = sum(not job.is_over for job in jobs)
+        counts = f" {len(failed)} of {len(jobs)} points failed" + (f", {untried} were not tried" if untried else "")
+        rest = f"{counts}; every finished one is in the store." if len(jobs) > 1 else ""
+        raise (Refused if told.refused else MeasureError)(told.message + rest)
     return len(missing)
 
 
-def _failures(study: Study, store: Store, recipes: list[Recipe], method: str, quiet: bool) -> list[Job]:
-    """Measure recipes, and return the jobs that did not become points. When the first few fail, the rest is not tried."""
-    failed: list[Job] = []
+def _done(study: Study, store: Store, recipes: list[Recipe], method: str, quiet: bool) -> list[Job]:
+    """Measure recipes and return their jobs as they ended; those that were not tried, as they stood.
+
+    The rest is not tried once one was refused, or when the first few all fail.
+    """
     with Engine(store) as engine, report.progress_bar(_screen, len(recipes), hidden=quiet) as bar:
         jobs = [engine.submit(study, recipe, method, SWEEP) for recipe in recipes]
         for number, job in enumerate(jobs):
-            over = _watch(engine, job, number, bar)
-            failed += [over] if over.state != "finished" else []
-            if over.refused or len(failed) == number + 1 == _HOPELESS:
+            jobs[number] = _watch(engine, job, number, bar)
+            hopeless = number + 1 == _HOPELESS and all(j.state != "finished" for j in jobs[:_HOPELESS])
+            if jobs[number].refused or hopeless:
                 break
-    return failed
+    return jobs
 
 
 def _watch(engine: Engine, job: Job, number: int, bar: report.Bar) -> Job:

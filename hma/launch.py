@@ -19,6 +19,7 @@ from hma.errors import HmaError
 
 ROOT = Path(__file__).resolve().parents[1]
 
+_NO_SUCH_NAME = (socket.EAI_NONAME, socket.EAI_AGAIN, socket.EAI_FAIL, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))
 _FETCH_AHEAD = '<link rel="modulepreload" crossorigin href="./static/js/{chunk}"></head>'
 """Has the browser fetch and parse the chart's code, by far the largest part of the page, from the first moment on."""
 
@@ -59,10 +60,10 @@ def launch(
 def check_port(address: str, port: int) -> None:
     """Raise HmaError when something else listens on the port, or the address is not this machine's."""
     try:
-        with socket.create_server((address, port)):
+        with socket.create_server((address, port), family=socket.AF_INET6 if ":" in address else socket.AF_INET):
             return
     except OSError as error:
-        if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        if error.errno in (errno.EADDRNOTAVAIL, *_NO_SUCH_NAME):
             raise HmaError(
                 f"{address} is not an address of this machine ({error.strerror}). Use 127.0.0.1 for this machine alone, or "
                 "0.0.0.0 to let other machines in."

@@ -97,7 +97,7 @@ def test_tables_are_printed_for_people(swept, options):
     assert "Hypervolume" in done.stdout
     other = hma("front", "--split", "test", "--store", store, *options)
     assert other.returncode == 0
-    wanted = shlex.join(["python", "-m", "hma", "sweep", "--split", "test", "--store", *map(str, [store, *options])])
+    wanted = shlex.join([sys.executable, "-m", "hma", "sweep", "--split", "test", "--store", *map(str, [store, *options])])
     assert f"Measure some: {wanted}\n" in other.stdout
     assert json.loads(hma("front", "--split", "test", "--json", "--store", store, *options).stdout) == {
         "points": [],
@@ -157,7 +157,8 @@ def test_what_the_worker_finds_wrong_in_the_suite_exits_2_at_the_first_point(opt
     done = hma("sweep", "--steps", 5, "--json", "--store", tmp_path / "points.sqlite", *options, "--suite", suite)
     assert done.returncode == 2
     assert "nonsense" in done.stderr
-    assert "1 of 5 points failed" in done.stderr
+    assert "1 of 5 points failed, 4 were not tried" in " ".join(done.stderr.split())
+    assert _count(tmp_path / "points.sqlite") == 0
 
 
 def test_one_point_that_fails_does_not_keep_the_rest_from_being_measured(options, tmp_path):
@@ -176,7 +177,7 @@ def test_one_point_that_fails_does_not_keep_the_rest_from_being_measured(options
     done = hma(*given, PYTHONPATH=str(tmp_path))
     assert done.returncode == 1
     assert "gave nan for answer 0" in done.stderr
-    assert "1 of 5 points failed; the others are in the store" in " ".join(done.stderr.split())
+    assert "1 of 5 points failed; every finished one is in the store" in " ".join(done.stderr.split())
     again = json.loads(hma(*given, PYTHONPATH=str(tmp_path)).stdout)
     assert again["measured"] == 1
 
@@ -246,10 +247,11 @@ def test_a_busy_port_is_said_and_exits_2():
     assert f"--port {port + 1}" in done.stderr
 
 
-def test_an_address_that_is_not_this_machines_is_said_and_exits_2():
-    done = hma("app", "--address", "192.0.2.1", "--no-browser", "--port", 8765)
+@pytest.mark.parametrize("address", ["192.0.2.1", "256.1.1.1", "nonsense.invalid"])
+def test_an_address_that_is_not_this_machines_is_said_and_exits_2(address):
+    done = hma("app", "--address", address, "--no-browser", "--port", 8765)
     assert done.returncode == 2
-    assert "192.0.2.1 is not an address of this machine" in done.stderr
+    assert f"{address} is not an address of this machine" in done.stderr
 
 
 @pytest.mark.parametrize(

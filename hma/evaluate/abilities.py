@@ -17,7 +17,7 @@ from sacrebleu.metrics import BLEU
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from hma.core.statistics import Result
-from hma.errors import SuiteError
+from hma.errors import MeasureError, SuiteError
 from hma.evaluate.generation import AnswerPlan, Progress, no_progress
 from hma.evaluate.likelihood import LikelihoodPlan
 from hma.evaluate.sources import local_files
@@ -85,7 +85,7 @@ class AbilityTask:
         else:
             items = 100.0 * np.array(per_item, dtype=np.float64).reshape(-1, 1)
             if not ((items >= 0) & (items <= 100)).all():
-                raise SuiteError(f"The metric {self._metric} of {self.name} left the range 0..1. Use another metric.")
+                raise MeasureError(f"The metric {self._metric} of {self.name} left the range 0..1. Use another metric.")
         return Result(self._aggregation, items, self._ids, None if outputs is None else tuple(outputs))
 
     def _build(self, num_items: int, ability: Ability) -> None:

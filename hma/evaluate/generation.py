@@ -7,6 +7,7 @@ global generator.
 
 from __future__ import annotations
 
+import inspect
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -136,7 +137,7 @@ class AnswerPlan:
         new = torch.full((len(ids), self._max_new_tokens), self._pad, device=ids.device)
         rows = torch.arange(len(ids), device=ids.device)
         cache = DynamicCache(config=model.config)
-        steps = STEPS if ends and all(hasattr(layer, "batch_select_indices") for layer in cache.layers) else self._max_new_tokens
+        steps = STEPS if ends and _keeps(model, cache) else self._max_new_tokens
         for done in range(0, self._max_new_tokens, steps):
             if noise:
                 noise.rows = rows
@@ -189,6 +190,12 @@ def _end_tokens(tokenizer: PreTrainedTokenizerBase, stops: Sequence[str]) -> lis
         if len(ids) == 1 and ids[0] != tokenizer.unk_token_id:
             ends += ids
     return sorted(set(ends))
+
+
+def _keeps(model: PreTrainedModel, cache: DynamicCache) -> bool:
+    """Whether the model goes on from such a cache, and its rows can leave it. Others are asked in one go."""
+    uses = model._supports_default_dynamic_cache() and "past_key_values" in inspect.signature(model.forward).parameters
+    return uses and all(hasattr(layer, "batch_select_indices") for layer in cache.layers)
 
 
 def _listed(tokens: int | list[int] | None) -> list[int]:

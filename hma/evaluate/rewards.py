@@ -89,7 +89,10 @@ class RewardModel:
             encoded = self._tokenizer([texts[i] for i in places], padding=True, add_special_tokens=False, return_tensors="pt")
             length = encoded["input_ids"].shape[1]
             if length > self._longest:
-                raise SuiteError(f"An answer with its prompt has {length} tokens; the reward model reads {self._longest}.")
+                raise MeasureError(
+                    f"An answer with its prompt has {length} tokens; the reward model reads {self._longest}. "
+                    "Ask for shorter answers in the suite (max_new_tokens)."
+                )
             encoded = {k: v.to(self._device) for k, v in encoded.items() if k in ("input_ids", "attention_mask")}
             for place, logit in zip(places, self._model(**encoded).logits[:, 0].tolist(), strict=True):
                 rewards[place] = logit

@@ -17,7 +17,7 @@ def show(board: Board, point: Point) -> None:
         st.caption("No answers were kept for this point.")
         return
     asked = {prompt.id: prompt.text for prompt in access.prompts(board.study)}
-    place = _pager([asked.get(i, i) for i in result.ids])
+    place = _pager([asked.get(i, i) for i in result.ids], board.study.key)
     for column, (side, title, of) in zip(st.columns(3, gap="small"), _columns(board, point), strict=True):
         with column:
             _answer(side, title, of, result.ids[place])
@@ -27,27 +27,28 @@ def _columns(board: Board, point: Point) -> list[tuple[str, str, Point | None]]:
     return [("left", "Reference", board.reference), ("middle", text.point_name(point), point), ("right", "Policy", board.policy)]
 
 
-def _pager(prompts: list[str]) -> int:
+def _pager(prompts: list[str], study: str) -> int:
     """The place of the prompt that is read, chosen from a list or one by one."""
     last = len(prompts) - 1
-    key, place = _key(), min(state.view().prompt, last)
+    key, place = _key(study), min(state.view().prompt, last)
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
         st.selectbox(
             "Prompt", range(len(prompts)), place, format_func=lambda i: f"{i + 1}. {prompts[i]}", key=key,
-            on_change=_chosen, args=(key,), label_visibility="collapsed",
+            on_change=_chosen, args=(key, study), label_visibility="collapsed",
         )  # fmt: skip
         st.button("‹", key="prompt_back", on_click=_turn, args=(place - 1, last), width="content", help="Previous prompt")
         st.button("›", key="prompt_on", on_click=_turn, args=(place + 1, last), width="content", help="Next prompt")
     return place
 
 
-def _chosen(key: str) -> None:
-    if key == _key():  # An older list may still speak up.
+def _chosen(key: str, study: str) -> None:
+    if key == _key(study):  # An older list may still speak up.
         state.change(prompt=st.session_state[key])
 
 
-def _key() -> str:
-    return f"prompt_{state.view().paging}"
+def _key(study: str) -> str:
+    """New with the list's own words: the browser names a choice by its words, and another study has other prompts."""
+    return f"prompt_{study}_{state.view().paging}"
 
 
 def _turn(place: int, last: int) -> None:

@@ -35,6 +35,8 @@ def submit(board: Board, *recipes: Recipe) -> None:
     now = state.view()
     over = {job.id for job in engine.jobs() if job.state == "cancelled"}
     state.change(followed=now.followed | {job.id for job in jobs}, own=jobs[-1].id, dismissed=now.dismissed | over)
+    if jobs[-1].is_over:  # Somebody else had it measured meanwhile.
+        st.session_state[_RERUN] = True
 
 
 def ends_missing(board: Board) -> list[Recipe]:
@@ -45,8 +47,10 @@ def ends_missing(board: Board) -> list[Recipe]:
 
 
 def on_sliders(recipe: Recipe, partition: Partition) -> tuple[float, ...] | None:
-    """The recipe's alphas over another partition's blocks, or None where a block would need two."""
+    """The recipe's alphas over another partition's blocks, or None where a block would need two, or other numbers."""
     layers = recipe.layer_alphas
+    if Recipe(Partition.equal(len(layers), len(layers)), layers).identity != recipe.identity:
+        return None
     blocks = [{layers[i] for i in partition.layers(k)} for k in range(partition.num_blocks)]
     return tuple(b.pop() for b in blocks) if all(len(b) == 1 for b in blocks) else None
 
@@ -69,7 +73,7 @@ def _controls(board: Board) -> None:
             )  # fmt: skip
         st.html('<div class="hma-ends"><span>0 = policy, after RLHF</span><span>1 = reference, before RLHF</span></div>')
         _button(board, _recipe(partition))
-        progress.show()
+        progress.show(board.study)
     if st.session_state.pop(_RERUN, False):
         st.rerun(scope="app")
 

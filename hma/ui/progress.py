@@ -1,4 +1,4 @@
-"""What is being measured now: stage, share, time left, the queue, cancel; and how it ended, until that is dismissed."""
+"""Where the work runs and what is being measured now: worker, stage, share, time left, the queue, cancel; and how it ended."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from hma.core.study import Study
 from hma.engine import Job
 from hma.text import plain, recipe_name, seconds
 from hma.ui import access, state
@@ -14,6 +15,9 @@ from hma.ui.guard import shown
 
 POLL = 0.3
 """Seconds between two looks at the engine while it has work."""
+
+_LOOK = 3.0
+"""Seconds between two looks at a worker that is not ready; after the first, the chart is on screen."""
 
 _SHOWN = 3
 """Waiting jobs that are listed by name."""
@@ -29,27 +33,50 @@ def collect() -> None:
             state.select(own.key)
 
 
-def show() -> None:
-    """Draw the jobs; while there are any, they are drawn again every ``POLL`` seconds."""
+def show(study: Study) -> None:
+    """Draw the worker and the jobs; while there are any, they are drawn again every ``POLL`` seconds."""
     jobs = access.engine().jobs()
     active = frozenset(job.id for job in jobs if not job.is_over)
     if not active <= state.view().followed:
         state.change(followed=state.view().followed | active)
-    st.fragment(_jobs, run_every=POLL if active else None, key="jobs")(active)
+    worker = access.engine().worker()
+    waiting = worker.status in ("none", "starting") and not (worker.status == "none" and access.is_warmed(study))
+    st.fragment(_jobs, run_every=POLL if active else _LOOK if waiting else None, key="jobs")(study, active, waiting)
 
 
-def _jobs(active: frozenset[int]) -> None:
+def _jobs(study: Study, active: frozenset[int], waiting: bool) -> None:
     over = False
     with shown():
         _await_end(active)
+        over = _worker(study) and waiting
         jobs = access.engine().jobs()
         now = {job.id: job for job in jobs}
-        over = any(job_id not in now or now[job_id].is_over for job_id in active)
+        over = over or any(job_id not in now or now[job_id].is_over for job_id in active)
         if not over:
             _draw_active([job for job in jobs if not job.is_over])
             _draw_ended(jobs)
     if over:
         st.rerun(scope="app")
+
+
+def _worker(study: Study) -> bool:
+    """Draw the device and the state of its worker, and have it started. Returns whether it has done with starting."""
+    # The second time, the page is on screen: from now on a starting worker delays nothing.
+    if st.session_state.get("worker_drawn"):
+        access.warm(study)
+    st.session_state["worker_drawn"] = True
+    worker = access.engine().worker()
+    device = plain(worker.device)
+    words = {
+        "none": ":gray-badge[worker: not started]",
+        "starting": ":gray-badge[worker: starting]",
+        "ready": f":gray-badge[{device or 'worker'}: ready]",
+        "busy": f":blue-badge[{device or 'worker'}: measuring]",
+        "died": ":orange-badge[worker ended]",
+    }
+    why = f"{plain(worker.message)} The next request starts a fresh worker." if worker.status == "died" else None
+    st.markdown(words[worker.status], width="content", help=why)
+    return worker.status in ("ready", "died")
 
 
 def _await_end(active: frozenset[int]) -> None:

@@ -1,4 +1,4 @@
-"""The study bar: which pair and suite, which items, how many, and where the work runs."""
+"""The study bar: which pair and suite, which items, how many."""
 
 from __future__ import annotations
 
@@ -10,9 +10,6 @@ import streamlit as st
 from hma.core.study import Study
 from hma.text import plain
 from hma.ui import access
-
-_LOOK = 3.0
-"""Seconds between two looks at a worker that is not ready; after the first, the chart is on screen."""
 
 SPLITS = {"validation": "Validation items: for choosing", "test": "Test items: for reporting"}
 
@@ -27,7 +24,7 @@ def show() -> Study:
         st.session_state["link_read"] = True
         _follow_link(sizes)
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="study_bar"):
-        title = st.container(horizontal=True, vertical_alignment="center", gap="small", width="stretch")
+        title = st.container(width="stretch")
         split = st.segmented_control(
             "Items", list(SPLITS), format_func=SPLITS.get, default=_default("split", SPLITS), required=True, key="split",
             label_visibility="collapsed", width="content", wrap=True,
@@ -39,7 +36,6 @@ def show() -> Study:
         study = access.study(split or "validation", size or "quick")
         with title:
             st.markdown(_title(study), width="content")
-            worker_chip(study)
     return study
 
 
@@ -71,30 +67,3 @@ def _title(study: Study) -> str:
     if reference.parent == policy.parent:
         pair = f"{reference.parent.name}: {pair}"
     return f"**{plain(study.title)}** · {plain(pair)}"
-
-
-def worker_chip(study: Study) -> None:
-    """The device and the state of its worker; asks for itself again while that may change."""
-    state = access.engine().worker()
-    waiting = state.status in ("none", "starting") and not (state.status == "none" and access.is_warmed(study))
-    st.fragment(_chip, run_every=_LOOK if waiting else None, key="worker_chip")(study, waiting)
-
-
-def _chip(study: Study, waiting: bool) -> None:
-    # The second time, the page is on screen: from now on a starting worker delays nothing.
-    if st.session_state.get("chip_drawn"):
-        access.warm(study)
-    st.session_state["chip_drawn"] = True
-    state = access.engine().worker()
-    device = plain(state.device)
-    words = {
-        "none": ":gray-badge[worker: not started]",
-        "starting": ":gray-badge[worker: starting]",
-        "ready": f":gray-badge[{device or 'worker'}: ready]",
-        "busy": f":blue-badge[{device or 'worker'}: measuring]",
-        "died": ":orange-badge[worker ended]",
-    }
-    why = f"{plain(state.message)} The next request starts a fresh worker." if state.status == "died" else None
-    st.markdown(words[state.status], width="content", help=why)
-    if waiting and state.status in ("ready", "died"):
-        st.rerun()

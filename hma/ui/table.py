@@ -20,20 +20,21 @@ _METHODS = {"sweep": "an MA sweep", "grid": "a grid", "slider": "the sliders", "
 def choose(board: Board) -> None:
     """The list of all points as a select box: the chart's twin for the keyboard."""
     names = {p.key: _listed(board, p) for p in sorted(board.points, key=lambda p: -p.reward.value)}
-    key = _key()
+    key = _key(board)
     st.selectbox(
         "Selected point: all points from the highest reward down", list(names), list(names).index(state.view().selected),
-        format_func=names.get, key=key, on_change=_chosen, args=(key,), label_visibility="collapsed",
+        format_func=names.get, key=key, on_change=_chosen, args=(board, key), label_visibility="collapsed",
     )  # fmt: skip
 
 
-def _chosen(key: str) -> None:
-    if key == _key():  # An older list may still speak up.
+def _chosen(board: Board, key: str) -> None:
+    if key == _key(board):  # An older list may still speak up.
         state.pick_from_list(st.session_state[key])
 
 
-def _key() -> str:
-    return f"point_choice_{state.view().listing}"
+def _key(board: Board) -> str:
+    """New with the list's own words: the browser names a choice by its words, and old ones may mean nothing any more."""
+    return f"point_choice_{board.study.key}_{board.revision}_{state.view().listing}"
 
 
 def _listed(board: Board, point: Point) -> str:

@@ -54,6 +54,10 @@ def set_sliders(page, *steps):
     page.get_by_text(f"Not measured yet: HMA {' / '.join(f'{s * 0.05:g}' for s in steps)}").wait_for()
 
 
+def sliders(page):
+    return [float(page.get_by_role("slider").nth(k).input_value()) for k in range(3)]
+
+
 def measure(page):
     page.get_by_role("button", name="Measure this merge").click()
 
@@ -70,6 +74,8 @@ def test_the_shipped_points_are_drawn_and_a_click_shows_a_point(open_page, study
     target = page.evaluate(LONELIEST)
     page.mouse.click(target["x"], target["y"])
     wait_for_point(page, target["key"])
+    alphas = store.point(target["key"]).recipe.alphas
+    wait_until(lambda: page.wait_for_timeout(100) or sliders(page) == list(alphas), 10, f"sliders at {alphas}")
     page.wait_for_function("before => document.querySelector('.hma-scores').innerText != before", arg=table)
     answers = store.results(target["key"])["reward"].outputs
     page.locator(".st-key-answer_middle").get_by_text(answers[0].split("\n")[0], exact=False).first.wait_for()
@@ -82,6 +88,7 @@ def test_three_sliders_and_a_button_make_a_new_point(open_page, study, store, se
     set_sliders(page, 7, 3, 1)
     measure(page)
     page.get_by_test_id("stProgress").wait_for()
+    page.get_by_text(": measuring").first.wait_for()
     os.kill(server.worker(), signal.SIGCONT)
     key = key_of(study, 7, 3, 1)
     wait_for_point(page, key)
@@ -90,6 +97,21 @@ def test_three_sliders_and_a_button_make_a_new_point(open_page, study, store, se
     page.reload()
     page.wait_for_selector(".st-key-chart .scatterlayer .point", timeout=40_000)
     wait_for_point(page, key)
+
+
+def test_another_study_has_its_own_points_prompts_and_no_fault(open_page, study):
+    """The browser names what is chosen in a list by its words, and in another study those words mean nothing."""
+    page = open_page()
+    page.get_by_text("Test items: for reporting").first.click()
+    page.wait_for_timeout(1500)
+    for name in ("MA 0.5", "policy"):
+        page.get_by_role("button", name=name, exact=True).click()
+        page.wait_for_timeout(800)
+    assert not page.get_by_text("Something unexpected").count()
+    page.get_by_role("button", name="‹").click()
+    page.wait_for_timeout(800)
+    assert not page.get_by_text("Something unexpected").count()
+    assert page.get_by_role("combobox").count() == 2
 
 
 def test_a_cancelled_measurement_leaves_no_point_and_a_killed_worker_is_replaced(open_page, study, store, server):
