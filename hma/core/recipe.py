@@ -9,6 +9,7 @@ from typing import Any
 
 from hma.core.alphas import checked
 from hma.core.partition import Partition
+from hma.core.precision import NEAREST, Precision
 
 
 def digest(value: Any) -> str:
@@ -19,14 +20,15 @@ def digest(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to make a merged model: a partition and one alpha a block.
+    """How to make a merged model: a partition, one alpha a block, and the numbers that it is written in.
 
-    Two recipes that make the same model are one point: what counts is the alpha of every layer, so
-    equal alphas over any partition are plain model averaging and share a key.
+    Two recipes that make the same model are one point: what counts is the alpha of every layer (and of
+    what lies outside the layers), so equal alphas over any partition are plain model averaging and share a key.
     """
 
     partition: Partition
     alphas: tuple[float, ...]
+    precision: Precision = NEAREST
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "alphas", checked(self.alphas, self.partition.num_blocks))
@@ -37,21 +39,39 @@ class Recipe:
         return self.partition.layer_alphas(self.alphas)
 
     @property
+    def shares(self) -> tuple[float, ...]:
+        """The alpha of embeddings, of each layer, of final norm and of head."""
+        return self.partition.shares(self.alphas)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What the model that it makes depends on, beside the pair; any two recipes of one model have the same."""
+        shares = self.shares
+        inside = shares[1:-2]
+        identity: dict[str, Any] = {"kind": "merge", "layer_alphas": inside}
+        if (shares[0], *shares[-2:]) != (inside[0], inside[-1], inside[-1]):
+            identity["outside"] = (shares[0], *shares[-2:])
+        return identity if self.precision == NEAREST else identity | {"precision": self.precision.to_dict()}
+
+    @property
     def is_average(self) -> bool:
         """Whether one alpha holds everywhere: model averaging (MA), both ends included."""
         return len(set(self.alphas)) == 1
 
     def to_dict(self) -> dict[str, Any]:
-        return {
+        data: dict[str, Any] = {
             "kind": "merge",
             "num_layers": self.partition.num_layers,
             "starts": list(self.partition.starts),
             "alphas": list(self.alphas),
         }
+        own = {"own": list(self.partition.own)} if self.partition.own else {}
+        return data | own | ({} if self.precision == NEAREST else {"precision": self.precision.to_dict()})
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Recipe:
         """The inverse of ``to_dict``."""
         if data.get("kind") != "merge":
             raise ValueError(f"unknown recipe kind {data.get('kind')!r}")
-        return cls(Partition(data["num_layers"], tuple(data["starts"])), tuple(data["alphas"]))
+        partition = Partition(data["num_layers"], tuple(data["starts"]), tuple(data.get("own", ())))
+        return cls(partition, tuple(data["alphas"]), Precision(**data.get("precision", {})))

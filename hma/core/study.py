@@ -62,9 +62,9 @@ class Study:
     def point_key(self, recipe: Recipe) -> str:
         """The name of the point that this recipe makes in this study.
 
-        What counts is the alpha of every layer: equal alphas over any partition share a key.
+        What counts is the model: equal alphas over any partition share a key.
         """
-        return digest({"study": self.key, "kind": "merge", "layer_alphas": recipe.layer_alphas})
+        return digest({"study": self.key, **recipe.identity})
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
