@@ -70,5 +70,5 @@ def test_a_reward_model_that_cannot_judge_is_refused(tmp_path, settings, said):
 
 def test_an_answer_that_is_too_long_for_the_reward_model_is_named(tmp_path):
     judge = RewardModel(str(write_reward_model(tmp_path, longest=8)), torch.device("cpu"))
-    with pytest.raises(SuiteError, match="tokens; the reward model reads 8"):
+    with pytest.raises(MeasureError, match="tokens; the reward model reads 8"):
         judge(["a"], ["red " * 20])
