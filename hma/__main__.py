@@ -83,7 +83,8 @@ def measure(
     assert point is not None
     if as_json:
         # The point may have been stored under another partition with the same alpha for every layer.
-        _print_json(point.to_dict() | {"recipe": recipe.to_dict()})
+        effective = {} if recipe == point.recipe else {"effective_alphas": []}
+        _print_json(point.to_dict() | {"recipe": recipe.to_dict()} | effective)
     else:
         report.print_points(study, [point], Board.read(opened, study).reference)
 

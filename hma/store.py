@@ -20,7 +20,7 @@ from hma.core.statistics import Result
 from hma.core.study import Study
 from hma.errors import StoreError
 
-VERSION = 1
+VERSION = 2
 """``PRAGMA user_version`` of the files that this code writes."""
 
 _TABLES = """
@@ -41,7 +41,8 @@ CREATE TABLE points (
     device TEXT NOT NULL,
     measured_at TEXT NOT NULL,
     elapsed_seconds REAL NOT NULL,
-    timings TEXT NOT NULL
+    timings TEXT NOT NULL,
+    effective_alphas TEXT
 ) STRICT;
 CREATE INDEX points_by_study ON points (study);
 CREATE TABLE results (
@@ -55,6 +56,8 @@ CREATE TABLE results (
 ) STRICT;
 """
 
+_COLUMNS = "recipe, method, device, measured_at, elapsed_seconds, timings, effective_alphas"
+
 
 @dataclass(frozen=True)
 class Measurement:
@@ -67,6 +70,7 @@ class Measurement:
     elapsed_seconds: float = 0.0
     timings: Mapping[str, float] = field(default_factory=dict)
     measured_at: str = ""
+    effective_alphas: tuple[float, ...] = ()
 
 
 class Store:
@@ -102,7 +106,7 @@ class Store:
         with self._connection(write=True) as connection:
             connection.execute("INSERT OR IGNORE INTO studies VALUES (?, ?, ?)", (study.key, json.dumps(study.to_dict()), now))
             added = connection.execute(
-                "INSERT OR IGNORE INTO points VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR IGNORE INTO points VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     key,
                     study.key,
@@ -112,6 +116,7 @@ class Store:
                     measurement.measured_at or now,
                     measurement.elapsed_seconds,
                     json.dumps(dict(measurement.timings)),
+                    json.dumps(measurement.effective_alphas) if measurement.effective_alphas else None,
                 ),
             )
             if added.rowcount:
@@ -164,12 +169,13 @@ class Store:
             with self._connection(write=True, attach=other) as connection:
                 (version,) = connection.execute("PRAGMA other.user_version").fetchone()
                 _check_version(version, other)
-                if version != VERSION:
+                if version == 0:
                     return 0
+                columns = "*" if version >= 2 else "*, NULL"
                 connection.execute("INSERT OR IGNORE INTO studies SELECT * FROM other.studies")
                 connection.execute("INSERT OR IGNORE INTO item_sets SELECT * FROM other.item_sets")
                 before = connection.total_changes
-                connection.execute("INSERT OR IGNORE INTO points SELECT * FROM other.points")
+                connection.execute(f"INSERT OR IGNORE INTO points SELECT {columns} FROM other.points")
                 added = connection.total_changes - before
                 connection.execute("INSERT OR IGNORE INTO results SELECT * FROM other.results")
                 return added
@@ -199,11 +205,10 @@ class Store:
             missing = [key for key in keys if key not in self._points]
         results = _read_results(connection, missing, outputs=False)
         for key, (scores, ability) in zip(missing, scores_of([results[k] for k in missing], study.groups), strict=True):
-            row = connection.execute(
-                "SELECT recipe, method, device, measured_at, elapsed_seconds, timings FROM points WHERE key = ?", (key,)
-            ).fetchone()
+            row = connection.execute(f"SELECT {_COLUMNS} FROM points WHERE key = ?", (key,)).fetchone()
             recipe, timings = Recipe.from_dict(json.loads(row[0])), json.loads(row[5])
-            point = Point(key, recipe, scores, ability, row[1], row[3], row[4], row[2], timings)
+            effective = tuple(json.loads(row[6])) if row[6] else ()
+            point = Point(key, recipe, scores, ability, row[1], row[3], row[4], row[2], timings, effective)
             with self._lock:
                 self._points[key] = point
         with self._lock:
@@ -259,8 +264,9 @@ class Store:
     def _migrate(self, connection: sqlite3.Connection) -> None:
         """Bring the file to ``VERSION``, within one transaction; another process may have done it just before."""
         (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version == 0:
-            for statement in filter(str.strip, _TABLES.split(";")):
+        if version < VERSION:
+            steps = _TABLES.split(";") if version == 0 else ["ALTER TABLE points ADD COLUMN effective_alphas TEXT"]
+            for statement in filter(str.strip, steps):
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {VERSION}")
 

@@ -64,11 +64,31 @@ def alpha(value: float) -> str:
 
 
 def recipe_name(recipe: Recipe) -> str:
-    """What a recipe is called: an end, MA with its one alpha, or HMA with an alpha a block."""
+    """What a recipe is called: an end, MA with its one alpha, or HMA with an alpha a block; and its numbers, if it chose any."""
+    numbers = "".join(f", {part}" for part in numbers_of(recipe))
     if recipe.is_average:
         first = recipe.alphas[0]
-        return {0.0: "policy (after RLHF)", 1.0: "reference (before RLHF)"}.get(first, f"MA {alpha(first)}")
-    return "HMA " + " / ".join(alpha(a) for a in recipe.alphas)
+        return {0.0: "policy (after RLHF)", 1.0: "reference (before RLHF)"}.get(first, f"MA {alpha(first)}") + numbers
+    return "HMA " + " / ".join(alpha(a) for a in recipe.alphas) + numbers
+
+
+def numbers_of(recipe: Recipe) -> list[str]:
+    """In which dtype and with which rounding a recipe is written, where that is not the checkpoints' own to the nearest."""
+    chosen = recipe.precision
+    rounding = f"stochastic rounding (seed {chosen.seed})" if chosen.rounding == "stochastic" else ""
+    return [part for part in (chosen.dtype, rounding) if part]
+
+
+def lost(point: Point) -> str:
+    """What rounding took from the asked alphas and what helps, or nothing where it took less than ``LOST``."""
+    names = point.recipe.partition.block_names()
+    parts = [f"{names[k]} {alpha(point.recipe.alphas[k])} became {found:.3f}" for k, found in point.lost_alphas.items()]
+    if not parts:
+        return ""
+    return (
+        f"Rounding moved the effective alphas: {', '.join(parts)}. The checkpoints differ by too few units in the last place "
+        "for their dtype to hold what lies between; choose float16 or float32, or stochastic rounding."
+    )
 
 
 def point_name(point: Point) -> str:

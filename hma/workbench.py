@@ -69,6 +69,7 @@ class Workbench:
         started = time.perf_counter()
         progress("merging", 0.0)
         self._live.write(recipe)
+        effective = self._live.effective_alphas(recipe)
         merged = time.perf_counter()
 
         def on_stage(stage: str, done: int, total: int) -> None:
@@ -78,4 +79,6 @@ class Workbench:
         results = evaluator.run(on_stage)
         elapsed = time.perf_counter() - started
         timings = {"merge": merged - started, **evaluator.timings, "model": evaluator.model_seconds}
-        return Measurement(recipe, results, device=self.device, elapsed_seconds=elapsed, timings=timings)
+        return Measurement(
+            recipe, results, device=self.device, elapsed_seconds=elapsed, timings=timings, effective_alphas=effective
+        )

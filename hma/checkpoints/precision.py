@@ -18,6 +18,9 @@ from hma.errors import CheckpointError
 DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
 """Dtypes that a merge can be written in."""
 
+PIECE = 1 << 18
+"""Elements that are merged at a time where a merge needs room for what lies between: a MiB in float32."""
+
 _MASK = 0xFFFFFFFF
 _LARGEST_HALF = 65504.0
 
@@ -29,8 +32,9 @@ def merged(
     precision: Precision = NEAREST,
     name: str = "",
     first: int = 0,
+    dtype: torch.dtype | None = None,
 ) -> torch.Tensor:
-    """``alpha * reference + (1 - alpha) * policy`` in float32 with one rounding to the precision's dtype.
+    """``alpha * reference + (1 - alpha) * policy`` in float32 with one rounding to ``dtype``, else the precision's.
 
     Both ends have one shape and dtype; the result has the precision's dtype, or theirs. Alpha 0 is the
     policy and alpha 1 the reference bit for bit in their own dtype, and weights that are equal in both stay equal.
@@ -38,7 +42,7 @@ def merged(
     rounding depends on beside the seed, so that a tensor may be merged in pieces, on any device, to the
     same bits. Raises CheckpointError when a weight does not fit into float16.
     """
-    wanted = DTYPES[precision.dtype] if precision.dtype else policy.dtype
+    wanted = dtype or (DTYPES[precision.dtype] if precision.dtype else policy.dtype)
     end = {0.0: policy, 1.0: reference}.get(alpha)
     exact = torch.lerp(policy.float(), reference.float(), alpha) if end is None else end
     if exact.dtype == wanted:
@@ -51,6 +55,26 @@ def merged(
     if precision.rounding == "stochastic" and wanted in (torch.bfloat16, torch.float16):
         return _rounded_at_random(exact.float(), wanted, stream(precision.seed, name), first)
     return exact.to(wanted)
+
+
+def merge_into(
+    out: torch.Tensor, reference: torch.Tensor, policy: torch.Tensor, alpha: float, precision: Precision = NEAREST, name: str = ""
+) -> None:
+    """``merged`` written to ``out``, a contiguous tensor whose dtype counts; in pieces where it needs room between.
+
+    In the ends' own dtype ``torch.lerp`` computes each element in float32 and rounds it once by itself.
+    """
+    stochastic = precision.rounding == "stochastic" and out.dtype in (torch.bfloat16, torch.float16)
+    if out.dtype == reference.dtype == policy.dtype and (alpha in (0.0, 1.0) or not stochastic):
+        if alpha in (0.0, 1.0):
+            out.copy_(reference if alpha else policy)
+        else:
+            torch.lerp(policy, reference, alpha, out=out)
+        return
+    flat, one, other = out.view(-1), reference.reshape(-1), policy.reshape(-1)
+    for first in range(0, flat.numel(), PIECE):
+        span = slice(first, first + PIECE)
+        flat[span] = merged(one[span], other[span], alpha, precision, name, first, out.dtype)
 
 
 def stream(seed: int, name: str) -> int:
@@ -107,6 +131,10 @@ class EffectiveAlpha:
         self.along += float(((merged.float() - policy.float()) * delta).sum(dtype=torch.float64))
         self.squared += float((delta * delta).sum(dtype=torch.float64))
 
+    def __add__(self, other: EffectiveAlpha) -> EffectiveAlpha:
+        return EffectiveAlpha(self.along + other.along, self.squared + other.squared)
+
     @property
     def value(self) -> float | None:
+        """The alpha, or None where the two ends do not differ."""
         return self.along / self.squared if self.squared else None

@@ -16,6 +16,10 @@ REWARD = "reward"
 """The name of the alignment axis among a point's scores."""
 
 
+LOST = 0.02
+"""How far an effective alpha may be off from the asked one before a person is warned."""
+
+
 @dataclass(frozen=True)
 class Score:
     """A metric's value, larger is better, with its standard error, item count and 95 % interval."""
@@ -35,7 +39,8 @@ class Point:
     """A finished measurement. ``scores`` holds ``reward`` and one score per ability.
 
     ``ability`` is the plain mean of the groups (each the plain mean of its tasks): our own aggregate,
-    not the paper's, which draws one panel per group.
+    not the paper's, which draws one panel per group. ``effective_alphas`` are the shares of the reference
+    that rounding left of the asked ones, block by block; empty where they were not recorded.
     """
 
     key: str
@@ -47,6 +52,13 @@ class Point:
     elapsed_seconds: float = 0.0
     device: str = ""
     timings: Mapping[str, float] = field(default_factory=dict)
+    effective_alphas: tuple[float, ...] = ()
+
+    @property
+    def lost_alphas(self) -> dict[int, float]:
+        """Blocks whose effective alpha is off from the asked one by more than ``LOST``, with what it is."""
+        pairs = enumerate(zip(self.recipe.alphas, self.effective_alphas, strict=False))
+        return {k: effective for k, (asked, effective) in pairs if abs(effective - asked) > LOST}
 
     @property
     def reward(self) -> Score:
@@ -57,6 +69,7 @@ class Point:
         return {
             "key": self.key,
             "recipe": self.recipe.to_dict(),
+            "effective_alphas": list(self.effective_alphas),
             "scores": {name: score.to_dict() for name, score in self.scores.items()},
             "ability": self.ability.to_dict(),
             "elapsed_seconds": self.elapsed_seconds,

@@ -47,6 +47,8 @@ def _listed(board: Board, point: Point) -> str:
 
 def show_point(board: Board, point: Point) -> None:
     """The point's scores beside those of both ends, with its tax."""
+    if text.lost(point):
+        st.warning(text.lost(point))
     st.html(_scores(board, point))
     st.caption(_origin(board, point))
 
@@ -98,6 +100,9 @@ def _origin(board: Board, point: Point) -> str:
     shares = ", ".join(text.alpha(a) for a in point.recipe.alphas)
     if len(point.recipe.alphas) == len(names):
         shares = ", ".join(f"{n} {text.alpha(a)}" for n, a in zip(names, point.recipe.alphas, strict=True))
+    shares += "".join(f", {part}" for part in text.numbers_of(point.recipe))
+    if point.effective_alphas:
+        shares += f" (effective {', '.join(f'{a:.3f}' for a in point.effective_alphas)})"
     when = point.measured_at[:16].replace("T", " ")
     by = _METHODS.get(point.method, text.plain(point.method) or "hand")
     suggested = board.suggested

@@ -9,7 +9,9 @@ from safetensors.torch import load_file, save_file
 
 from hma.checkpoints.live import LiveModel
 from hma.checkpoints.pair import open_pair
+from hma.checkpoints.precision import merged
 from hma.core.partition import Partition
+from hma.core.precision import Precision
 from hma.core.recipe import Recipe
 from hma.errors import CheckpointError
 from tests import tiny
@@ -137,3 +139,40 @@ def test_nan_is_refused_with_the_tensors_name(tmp_path):
     save_file(weights, policy / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(CheckpointError, match=r"model\.norm\.weight .* NaN"):
         LiveModel(open_pair(reference, policy))
+
+
+@pytest.mark.parametrize(
+    "precision", [Precision("float16"), Precision("float32"), Precision(None, "stochastic"), Precision("bfloat16")]
+)
+def test_the_live_model_takes_the_recipes_numbers_and_gives_them_back(opened, precision):
+    """What is measured is what is exported: the live model's weights are the merge in the asked dtype and rounding."""
+    live, reference, policy = opened
+    partition = Partition.equal(3)
+    live.write(Recipe(partition, (0.2, 0.5, 0.8), precision))
+    for name, weight in live_weights(live).items():
+        alpha = (0.2, 0.5, 0.8)[partition.block_of(name)]
+        assert torch.equal(weight, merged(reference[name], policy[name], alpha, precision, name)), name
+    assert torch.isfinite(live.model(torch.tensor([[1, 4, 5]])).logits).all()
+    effective = live.effective_alphas(Recipe(partition, (0.2, 0.5, 0.8), precision))
+    assert effective == pytest.approx((0.2, 0.5, 0.8), abs=0.02)
+    live.write(recipe(0.0, 0.0, 0.0))
+    for name, weight in live_weights(live).items():
+        assert torch.equal(weight, policy[name]), name
+
+
+def test_embeddings_norm_and_head_can_have_alphas_of_their_own(opened):
+    live, reference, policy = opened
+    live.write(Recipe(Partition.at(3, (1,), ("embeddings", "norm", "head")), (1.0, 0.0, 0.3, 0.0, 1.0)))
+    weights = live_weights(live)
+    assert torch.equal(weights["model.embed_tokens.weight"], reference["model.embed_tokens.weight"])
+    assert torch.equal(weights["model.norm.weight"], policy["model.norm.weight"])
+    assert torch.equal(weights["model.layers.1.mlp.up_proj.weight"], policy["model.layers.1.mlp.up_proj.weight"])
+    if "lm_head.weight" in weights:
+        assert torch.equal(weights["lm_head.weight"], reference["lm_head.weight"])
+
+
+def test_effective_alphas_are_only_told_of_what_is_written(opened):
+    live, *_ = opened
+    live.write(recipe(0.2, 0.2, 0.2))
+    with pytest.raises(ValueError, match="does not hold"):
+        live.effective_alphas(recipe(0.3, 0.2, 0.2))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hma.core.partition import Partition, layer_of
+from hma.core.partition import OWN, Partition, layer_of
 from hma.core.study import Axis, Study
 
 
@@ -75,3 +75,35 @@ def test_layer_numbers_are_read_from_names():
     assert layer_of("model.layers.11.self_attn.q_proj.weight") == 11
     assert layer_of("lm_head.weight") is None
     assert layer_of("model.players.3.weight") is None
+
+
+@given(st.integers(1, 40), st.data())
+def test_every_part_takes_its_blocks_alpha_whatever_is_a_block_of_its_own(num_layers, data):
+    pivots = tuple(sorted(data.draw(st.sets(st.integers(0, num_layers - 2), max_size=5)))) if num_layers > 1 else ()
+    own = tuple(part for part in OWN if data.draw(st.booleans()))
+    partition = Partition.at(num_layers, pivots, own)
+    alphas = tuple(k / 100 for k in range(partition.num_blocks))
+    shares = partition.shares(alphas)
+    assert len(partition.block_names()) == partition.num_blocks
+    for name in (
+        "model.embed_tokens.weight",
+        *(f"model.layers.{i}.w" for i in range(num_layers)),
+        "model.norm.weight",
+        "lm_head.weight",
+    ):
+        assert shares[partition.place_of(name)] == alphas[partition.block_of(name)]
+    assert (partition.block_of("lm_head.weight") == partition.block_of(f"model.layers.{num_layers - 1}.w")) == ("head" not in own)
+    assert [layer for k in range(partition.num_blocks) for layer in partition.layers(k)] == list(range(num_layers))
+
+
+def test_the_original_codes_worked_example():
+    """``split|10#20|0.4|0.3|0.2`` with alpha 0.5: final norm and head take the alpha [HMA, code]."""
+    partition = Partition.at(26, (10, 20), ("norm", "head"))
+    shares = partition.shares((0.4, 0.3, 0.2, 0.5, 0.5))
+    assert shares == (0.4, *[0.4] * 11, *[0.3] * 10, *[0.2] * 5, 0.5, 0.5)
+
+
+@pytest.mark.parametrize("own", [("head", "norm"), ("tail",), ("head", "head")])
+def test_parts_of_their_own_are_named_in_order(own):
+    with pytest.raises(ValueError, match="own"):
+        Partition(3, (0,), own)
