@@ -16,6 +16,7 @@ from rich.markup import escape
 from hma import report
 from hma.bench.cli import app as bench_app
 from hma.board import Board
+from hma.checkpoints.preflight import preflight as checked_pair
 from hma.core import alphas as alphas_of
 from hma.core.partition import Partition
 from hma.core.recipe import Recipe
@@ -147,6 +148,21 @@ def front(
         report.print_front(board)
     else:
         typer.echo(f"No points are measured yet in this study ({study.split} items, {study.size}). Measure some: {_sweep()}")
+
+
+@app.command()
+def preflight(reference: Reference = REFERENCE, policy: Policy = POLICY, as_json: AsJson = False) -> None:
+    """Check that a pair can be merged and fits, without reading its weights. Exit code 2 when it cannot.
+
+    All that is wrong is listed, with what to do. A hub id is looked for in the cache of this machine; nothing is fetched.
+    """
+    found = checked_pair(reference, policy)
+    if as_json:
+        _print_json(found.to_dict())
+    else:
+        report.print_preflight(found)
+    if found.is_fatal:
+        raise typer.Exit(2)
 
 
 @app.command("app")

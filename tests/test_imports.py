@@ -22,10 +22,10 @@ ALLOWED = {
     "board": {"core", "store"},
     "text": {"core"},
     "ui": {"board", "core", "errors", "engine", "evaluate", "process", "store", "study", "text"},
-    "report": {"board", "core", "text"},
+    "report": {"board", "checkpoints", "core", "text"},
     "launch": {"errors"},
     "bench": {"board", "core", "errors", "engine", "store", "study", "ui"},
-    "__main__": {"board", "core", "errors", "engine", "store", "study", "lab", "bench", "report", "launch"},
+    "__main__": {"board", "checkpoints", "core", "errors", "engine", "store", "study", "lab", "bench", "report", "launch"},
     "__init__": set(),
 }
 """What each part of ``hma`` may import from ``hma``; itself always."""

@@ -7,7 +7,8 @@ import struct
 import pytest
 
 from hma.checkpoints import pair as pair_module
-from hma.checkpoints.pair import Tensor, open_checkpoint, open_pair, read_header
+from hma.checkpoints.header import Tensor, read_header
+from hma.checkpoints.pair import open_checkpoint, open_pair
 from hma.errors import CheckpointError
 from tests import tiny
 
