@@ -22,6 +22,7 @@ from hma.core.recipe import Recipe
 from hma.core.study import Study
 from hma.engine import SWEEP, Engine, Job
 from hma.errors import Cancelled, HmaError, MeasureError, Refused, StoreError
+from hma.export_cli import export, verify
 from hma.lab.cli import app as lab_app
 from hma.launch import launch
 from hma.store import Store
@@ -38,6 +39,8 @@ app = typer.Typer(
 )
 app.add_typer(lab_app, name="lab", help="Make the shipped miniature again, from nothing, and check what it claims.")
 app.add_typer(bench_app, name="bench", help="Measure where the time goes.")
+app.command()(export)
+app.command()(verify)
 
 Reference = Annotated[str, typer.Option(help="The checkpoint before RLHF: a folder or a hub id.", show_default="shipped")]
 Policy = Annotated[str, typer.Option(help="The checkpoint after RLHF: a folder or a hub id.", show_default="shipped")]

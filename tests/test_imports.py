@@ -24,8 +24,10 @@ ALLOWED = {
     "ui": {"board", "core", "errors", "engine", "evaluate", "process", "store", "study", "text"},
     "report": {"board", "core", "text"},
     "launch": {"errors"},
+    "card": {"checkpoints", "core", "text"},
+    "export_cli": {"card", "checkpoints", "core", "errors", "evaluate", "store", "study"},
     "bench": {"board", "core", "errors", "engine", "store", "study", "ui"},
-    "__main__": {"board", "core", "errors", "engine", "store", "study", "lab", "bench", "report", "launch"},
+    "__main__": {"board", "core", "errors", "engine", "store", "study", "lab", "bench", "report", "launch", "export_cli"},
     "__init__": set(),
 }
 """What each part of ``hma`` may import from ``hma``; itself always."""
@@ -43,6 +45,7 @@ LIGHT = {
     "ui",
     "report",
     "launch",
+    "export_cli",
     "bench",
     "__main__",
     "__init__",
