@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -21,6 +21,7 @@ from hma.core.precision import Precision
 from hma.errors import CheckpointError
 
 _TORCH = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
+_NAMES = {"F64": None, "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 
 _SLICE = 1 << 16
 """Elements that are merged at once: few enough to stay in a core's cache."""
@@ -196,20 +197,14 @@ class _Slot:
         count = last - first
         if merge.alpha is None:
             return memoryview(self.policy.numpy())[:count]
-        made, reference, policy = (
-            room.view(_TORCH[dtype])[:count]
-            for room, dtype in (
-                (self.made, merge.dtype),
-                (self.reference, merge.reference.dtype),
-                (self.policy, merge.policy.dtype),
-            )
-        )
+        rooms = (self.made, merge.dtype), (self.reference, merge.reference.dtype), (self.policy, merge.policy.dtype)
+        made, reference, policy = (room.view(_TORCH[dtype])[:count] for room, dtype in rooms)
+        # The dtype is named, since the ends are handed over in float32.
+        precision = replace(precision, dtype=_NAMES[merge.dtype])
         with torch.inference_mode():
             for start in range(0, count, _SLICE):
                 ends = reference[start : start + _SLICE], policy[start : start + _SLICE]
-                result = merged(*ends, merge.alpha, precision, merge.name, first + start)
-                made[start : start + _SLICE] = result
-                along, squared = _weighed(result, *ends, merge)
+                along, squared = _merge_slice(made[start : start + _SLICE], *ends, merge, precision, first + start)
                 self.along += along
                 self.squared += squared
         return memoryview(self.made.numpy())[: count * made.element_size()]
@@ -227,16 +222,24 @@ def _read(descriptor: int, tensor: Tensor, place: int, room: memoryview) -> None
 _scratch = threading.local()
 
 
-def _weighed(made: torch.Tensor, reference: torch.Tensor, policy: torch.Tensor, merge: Merge) -> tuple[float, float]:
-    """What EffectiveAlpha adds up, of one slice, in float32: ``<made - policy, delta>`` and ``|delta|^2``.
+def _merge_slice(
+    made: torch.Tensor, reference: torch.Tensor, policy: torch.Tensor, merge: Merge, precision: Precision, first: int
+) -> tuple[float, float]:
+    """Write the merge of two slices into ``made``, and return what EffectiveAlpha adds up of them, in float32.
 
-    Raises CheckpointError for NaN and infinity, which no sum of squares survives.
+    That is ``<made - policy, delta>`` and ``|delta|^2``. Raises CheckpointError for NaN and infinity, which
+    no sum of squares survives.
     """
     if not hasattr(_scratch, "rooms"):
         _scratch.rooms = [torch.empty(_SLICE) for _ in range(3)]
-    moved, delta, before = (room[: len(made)] for room in _scratch.rooms)
+    before, delta, moved = (room[: len(made)] for room in _scratch.rooms)
     before.copy_(policy)
-    delta.copy_(reference).sub_(before)
+    delta.copy_(reference)
+    if made.dtype == torch.float64:
+        made.copy_(merged(reference, policy, merge.alpha, precision, merge.name, first))
+    else:  # Every other dtype goes through float32 in any case: to be there once is enough.
+        made.copy_(merged(delta, before, merge.alpha, precision, merge.name, first))
+    delta.sub_(before)
     moved.copy_(made).sub_(before)
     along, squared = float(torch.dot(moved, delta)), float(torch.dot(delta, delta))
     if math.isfinite(along) and math.isfinite(squared):
@@ -244,5 +247,5 @@ def _weighed(made: torch.Tensor, reference: torch.Tensor, policy: torch.Tensor, 
     for end, tensor in ((reference, merge.reference), (policy, merge.policy)):
         if not torch.isfinite(end).all():
             raise CheckpointError(f"{merge.name} in {tensor.file} holds NaN or infinity. Use a checkpoint without them.")
-    moved, delta = (made.double() - policy.double()), reference.double() - policy.double()
+    moved, delta = made.double() - policy.double(), reference.double() - policy.double()
     return float(torch.dot(moved, delta)), float(torch.dot(delta, delta))
