@@ -23,6 +23,7 @@ from hma.core.recipe import Recipe
 from hma.core.study import Study
 from hma.engine import SWEEP, Engine, Job
 from hma.errors import Cancelled, HmaError, MeasureError, Refused, StoreError
+from hma.export_cli import DType, Rounding, Seed, chosen_precision, export, verify
 from hma.lab.cli import app as lab_app
 from hma.launch import launch
 from hma.store import Store
@@ -39,6 +40,8 @@ app = typer.Typer(
 )
 app.add_typer(lab_app, name="lab", help="Make the shipped miniature again, from nothing, and check what it claims.")
 app.add_typer(bench_app, name="bench", help="Measure where the time goes.")
+app.command()(export)
+app.command()(verify)
 
 Reference = Annotated[str, typer.Option(help="The checkpoint before RLHF: a folder or a hub id.", show_default="shipped")]
 Policy = Annotated[str, typer.Option(help="The checkpoint after RLHF: a folder or a hub id.", show_default="shipped")]
@@ -66,6 +69,9 @@ _HOPELESS = 3
 def measure(
     alphas: Annotated[str, typer.Option(help="Share of the reference per block, input to output: 0.2,0.2,0.2 (or one for all).")],
     blocks: Blocks = None,
+    dtype: DType = None,
+    rounding: Rounding = "nearest",
+    seed: Seed = 0,
     reference: Reference = REFERENCE,
     policy: Policy = POLICY,
     suite: SuiteFile = SUITE,
@@ -77,7 +83,7 @@ def measure(
     """Measure one merge: its reward and abilities. A point that the store has is not measured again."""
     study = open_study(reference, policy, suite, split, size)
     partition = _partition(study, blocks)
-    recipe = Recipe(partition, alphas_of.parsed(alphas, partition.num_blocks))
+    recipe = Recipe(partition, alphas_of.parsed(alphas, partition.num_blocks), chosen_precision(dtype, rounding, seed))
     opened = open_store(store)
     _measured(study, opened, [recipe], "single", as_json)
     point = opened.point(study.point_key(recipe))
@@ -97,6 +103,9 @@ def sweep(
         bool, typer.Option("--grid", help="Every combination over the blocks (steps ** blocks), not one alpha for all.")
     ] = False,
     blocks: Blocks = None,
+    dtype: DType = None,
+    rounding: Rounding = "nearest",
+    seed: Seed = 0,
     reference: Reference = REFERENCE,
     policy: Policy = POLICY,
     suite: SuiteFile = SUITE,
@@ -110,7 +119,8 @@ def sweep(
     partition = _partition(study, blocks)
     count = partition.num_blocks
     wanted = alphas_of.grid(steps, count) if grid else [(a,) * count for a in alphas_of.ladder(steps)]
-    recipes = [Recipe(partition, a) for a in wanted]
+    precision = chosen_precision(dtype, rounding, seed)
+    recipes = [Recipe(partition, a, precision) for a in wanted]
     opened = open_store(store)
     started = time.perf_counter()
     new = _measured(study, opened, recipes, "grid" if grid else "sweep", as_json)

@@ -5,6 +5,7 @@ HmaError                 a person's mistake or the world's; shown, never a trace
 ├── CheckpointError      a folder that is missing, broken, or does not match its partner
 ├── SuiteError           a suite, task, prompt file or reward that cannot be used
 ├── StoreError           the file of points cannot be opened, read or written
+├── ExportError          a merged checkpoint cannot be written there, or what lies there is not whole
 └── MeasureError         a measurement that was begun and could not be finished
     ├── Refused          nothing was wrong with the measurement, but with the pair or suite that it was asked for
     ├── WorkerDied       the process that owns the models ended by itself
@@ -32,6 +33,10 @@ class SuiteError(HmaError):
 
 class StoreError(HmaError):
     """The file of points cannot be opened, read or written."""
+
+
+class ExportError(HmaError):
+    """A folder that a merged checkpoint cannot be written to, or that does not hold what its recipe.json says."""
 
 
 class MeasureError(HmaError):

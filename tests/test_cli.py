@@ -295,11 +295,74 @@ def test_an_address_that_is_not_this_machines_is_said_and_exits_2(address):
         (("lab", "build"), "minutes on two CPU cores"),
         (("lab", "check"), "say which claims hold"),
         (("bench", "point"), "the share of the work that is not the model's own forward passes"),
+        (("bench", "merge"), "against plain copies on the same device"),
         (("bench", "start"), "to the first marker on its chart"),
         (("bench", "button"), "from the button to the new point"),
+        (("bench", "export"), "against reading both ends and writing as many bytes"),
+        (("export",), "The folder is there whole or not at all"),
+        (("verify",), "Exits 2 when it is not"),
     ],
 )
 def test_help_says_what_each_command_does(command, said):
     done = hma(*command, "--help")
     assert done.returncode == 0
     assert said in " ".join(done.stdout.replace("│", " ").split())
+
+
+# Export and verify.
+
+
+def test_export_writes_a_folder_with_the_measured_scores_and_verify_finds_it_whole(swept, options, tmp_path):
+    store, _ = swept
+    out = tmp_path / "out"
+    given = ["export", "--alphas", "0.25", "--out", out, "--store", store, *options]
+    done = hma(*given, "--json")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("\n") == 1
+    printed = json.loads(done.stdout)
+    assert printed["recipe"]["alphas"] == [0.25, 0.25, 0.25]
+    assert printed["effective_alphas"] == pytest.approx([0.25] * 3, abs=1e-4)
+    assert set(printed["files"]) == {p.name for p in out.iterdir()} - {"recipe.json"}
+    card = (out / "README.md").read_text()
+    assert "| score | value | 95 % interval | unit |" in card
+    assert "| Mean ability | " in card
+    assert "8 validation items of each task (quick)" in card
+    assert "not measured" not in card
+    again = hma(*given)
+    assert again.returncode == 2
+    assert "exists" in again.stderr
+    assert "--force" in again.stderr
+    forced = hma(*given, "--force")
+    assert forced.returncode == 0
+    assert "alpha 0.25, effective 0.250" in forced.stdout
+    whole = hma("verify", out, "--json")
+    assert json.loads(whole.stdout) == {"folder": str(out), "whole": True, "files": len(printed["files"]), "differences": []}
+    (out / "config.json").write_text("{}")
+    broken = hma("verify", out)
+    assert broken.returncode == 2
+    assert "config.json has 2 bytes" in broken.stderr
+    assert broken.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--dtype", "int8"], "--dtype is 'int8'. Choose one of: bfloat16, float16, float32"),
+        (["--rounding", "up"], "--rounding is 'up'. Choose one of: nearest, stochastic"),
+        (["--blocks", "9"], "9 blocks were asked for and the model has 3 layers"),
+        (["--store", "/no/such.sqlite"], "There is no store at /no/such.sqlite"),
+        (["--out", "/proc/none/out"], "cannot be written"),
+    ],
+)
+def test_an_export_that_cannot_be_exits_2_with_its_reason(options, tmp_path, arguments, said):
+    done = hma("export", "--alphas", "0.2", "--out", tmp_path / "out", *options, *arguments)
+    assert done.returncode == 2
+    assert said in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_verify_of_what_is_no_export_exits_2(tiny_pair):
+    done = hma("verify", tiny_pair[0])
+    assert done.returncode == 2
+    assert "has no recipe.json" in done.stderr

@@ -24,8 +24,11 @@ ALLOWED = {
     "ui": {"board", "core", "errors", "engine", "evaluate", "process", "store", "study", "text"},
     "report": {"board", "checkpoints", "core", "text"},
     "launch": {"errors"},
-    "bench": {"board", "core", "errors", "engine", "store", "study", "ui"},
-    "__main__": {"board", "checkpoints", "core", "errors", "engine", "store", "study", "lab", "bench", "report", "launch"},
+    "card": {"checkpoints", "core", "text"},
+    "export_cli": {"card", "checkpoints", "core", "errors", "evaluate", "store", "study"},
+    "bench": {"board", "checkpoints", "core", "errors", "engine", "store", "study", "ui"},
+    "__main__": {"board", "checkpoints", "core", "errors", "engine", "store", "study"}
+    | {"lab", "bench", "report", "launch", "export_cli"},
     "__init__": set(),
 }
 """What each part of ``hma`` may import from ``hma``; itself always."""
@@ -43,6 +46,7 @@ LIGHT = {
     "ui",
     "report",
     "launch",
+    "export_cli",
     "bench",
     "__main__",
     "__init__",

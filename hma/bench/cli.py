@@ -5,6 +5,8 @@ from __future__ import annotations
 import typer
 
 from hma.bench.button import button
+from hma.bench.export import export
+from hma.bench.merge import merge
 from hma.bench.point import point
 from hma.bench.start import start
 
@@ -12,3 +14,5 @@ app = typer.Typer(no_args_is_help=True)
 app.command()(point)
 app.command()(start)
 app.command()(button)
+app.command()(merge)
+app.command()(export)

@@ -16,9 +16,7 @@ from transformers import (
 )
 
 from hma.checkpoints.pair import Checkpoint, Pair, check_configs
-from hma.checkpoints.precision import DTYPES, EffectiveAlpha, merge_into
-from hma.core.partition import Partition
-from hma.core.precision import NEAREST, Precision
+from hma.checkpoints.weights import LiveWeights
 from hma.core.recipe import Recipe
 from hma.errors import CheckpointError
 
@@ -45,10 +43,6 @@ class LiveModel:
         self.model: PreTrainedModel = _model(pair.policy).to(self.device)
         # How an answer is decoded is the suite's to say; the checkpoint says only what ends one.
         self.model.generation_config = GenerationConfig(eos_token_id=self.model.generation_config.eos_token_id)
-        self._partition = Partition.equal(pair.num_layers, pair.num_layers)
-        self._written: tuple[float, ...] = ()
-        self._precision = NEAREST
-        self._found: dict[tuple[int, float, Precision], EffectiveAlpha] = {}
         live = dict(self.model.named_parameters())
         reference, policy = (_weights(c, self.device) for c in (pair.reference, pair.policy))
         unknown = [name for name in live if name not in policy]
@@ -57,66 +51,16 @@ class LiveModel:
                 f"The model reads {unknown[0]}, which its safetensors do not hold under that name. "
                 "Load it with transformers and save it again, then open the new folder."
             )
-        self._places: list[list[_Weight]] = [[] for _ in range(pair.num_layers + 3)]
-        for name, parameter in live.items():
-            weight = _Weight(name, parameter, reference[name], policy[name])
-            self._places[self._partition.place_of(name)].append(weight)
+        triples = ((name, parameter, reference[name], policy[name]) for name, parameter in live.items())
+        self._weights = LiveWeights(pair.num_layers, triples)
 
     def write(self, recipe: Recipe) -> None:
         """Make the live model the recipe's merge. Raises CheckpointError when a weight does not fit into its dtype."""
-        wanted, precision = recipe.shares, recipe.precision
-        if len(wanted) != len(self._places):
-            raise ValueError(f"a recipe of {len(wanted) - 3} layers for a model of {len(self._places) - 3}")
-        before = self._written if precision == self._precision and self._written else (None,) * len(wanted)
-        self._written, self._precision = (), precision  # An interruption leaves the model unknown, not wrong.
-        with torch.inference_mode():
-            for place, alpha in enumerate(wanted):
-                if alpha != before[place]:
-                    for weight in self._places[place]:
-                        weight.write(alpha, precision)
-        self._written = wanted
+        self._weights.write(recipe)
 
     def effective_alphas(self, recipe: Recipe) -> tuple[float, ...]:
-        """What share of the reference each block of the recipe's merge, written just before, really holds.
-
-        ``<live - policy, reference - policy> / |reference - policy|^2`` over the block's weights; the asked
-        alpha where nothing differs.
-        """
-        if self._written != recipe.shares or self._precision != recipe.precision:
-            raise ValueError("the live model does not hold this recipe's merge")
-        partition = recipe.partition
-        blocks = partition.shares(tuple(range(partition.num_blocks)))
-        sums = [EffectiveAlpha() for _ in recipe.alphas]
-        for place, alpha in enumerate(self._written):
-            key = (place, alpha, recipe.precision)
-            if key not in self._found:
-                self._found[key] = self._measured(place)
-            sums[int(blocks[place])] += self._found[key]
-        return tuple(alpha if found.value is None else found.value for alpha, found in zip(recipe.alphas, sums, strict=True))
-
-    @torch.inference_mode()
-    def _measured(self, place: int) -> EffectiveAlpha:
-        found = EffectiveAlpha()
-        for weight in self._places[place]:
-            found.add(weight.parameter.data, weight.reference, weight.policy)
-        return found
-
-
-class _Weight:
-    """One parameter of the live model and its two ends, all of one shape."""
-
-    __slots__ = ("name", "own", "parameter", "policy", "reference")
-
-    def __init__(self, name: str, parameter: torch.nn.Parameter, reference: torch.Tensor, policy: torch.Tensor) -> None:
-        self.name, self.parameter, self.reference, self.policy = name, parameter, reference, policy
-        self.own = parameter.dtype
-
-    def write(self, alpha: float, precision: Precision) -> None:
-        """Write the merge in place; a live tensor of another dtype is replaced by one of the wanted."""
-        wanted = DTYPES[precision.dtype] if precision.dtype else self.own
-        if self.parameter.dtype != wanted:
-            self.parameter.data = torch.empty_like(self.parameter.data, dtype=wanted)
-        merge_into(self.parameter.data, self.reference, self.policy, alpha, precision, self.name)
+        """What share of the reference each block of the recipe's merge, written just before, really holds."""
+        return self._weights.effective_alphas(recipe)
 
 
 def _model(checkpoint: Checkpoint) -> PreTrainedModel:

@@ -18,10 +18,9 @@ from hma.errors import CheckpointError
 DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
 """Dtypes that a merge can be written in."""
 
-PIECE = 1 << 18
-"""Elements that are merged at a time where a merge needs room for what lies between: a MiB in float32."""
+PIECE = 1 << 16
+"""Elements that are merged at a time where a merge needs room for what lies between: 256 KiB in float32."""
 
-_MASK = 0xFFFFFFFF
 _LARGEST_HALF = 65504.0
 
 
@@ -87,6 +86,10 @@ def _rounded_at_random(exact: torch.Tensor, dtype: torch.dtype, start: int, firs
 
     What ``dtype`` can hold stays as it is.
     """
+    random = _hashed(exact.numel(), start, first, exact.device).view_as(exact)
+    if dtype is torch.bfloat16:  # The upper half of a float32: a carry from the lower half is a step away from zero.
+        carried = exact.contiguous().view(torch.int32) + random.bitwise_and_(0xFFFF)
+        return carried.bitwise_and_(-0x10000).view(torch.float32).to(dtype)
     near = exact.to(dtype)
     error = exact - near.float()
     away = (error > 0) == (near > 0)  # Whether the other neighbour is the one farther from zero.
@@ -96,22 +99,26 @@ def _rounded_at_random(exact: torch.Tensor, dtype: torch.dtype, start: int, firs
     other = torch.where(near == 0, torch.where(error > 0, smallest, -smallest), other)
     gap = (other.float() - near.float()).abs()
     share = torch.where(error == 0, torch.zeros_like(error), error.abs() / gap)
-    return torch.where(_uniform(exact.numel(), start, first, exact.device).view_as(exact) < share, other, near)
+    uniform = random.bitwise_and_((1 << 24) - 1).float().mul_(2.0**-24)
+    return torch.where(uniform < share, other, near)
 
 
-def _uniform(count: int, start: int, first: int, device: torch.device) -> torch.Tensor:
-    """Numbers in [0, 1) that hang on ``start`` and their places alone: a hash, not a generator with a state.
+def _hashed(count: int, start: int, first: int, device: torch.device) -> torch.Tensor:
+    """Random bits, an int32 a place, that hang on ``start`` and the place alone: a hash, not a generator with a state.
 
-    The rounds are those of Wellons's low-bias 32-bit mixer, and every step stays below 2^63.
+    The rounds are those of a low-bias 32-bit mixer, in arithmetic that wraps, so that every device gives
+    the same bits. Places count modulo 2^32.
     """
-    place = torch.arange(first, first + count, dtype=torch.int64, device=device)
-    x = ((place & _MASK) ^ start) + ((place >> 32) * 0x9E3779B9 & _MASK) & _MASK
-    x ^= x >> 16
-    x = x * 0x21F0AAAD & _MASK
-    x ^= x >> 15
-    x = x * 0x735A2D97 & _MASK
-    x ^= x >> 15
-    return (x >> 8).float() * 2.0**-24
+    x = torch.arange(count, dtype=torch.int32, device=device).add_(_signed(first)).bitwise_xor_(_signed(start))
+    for shift, factor in ((16, 0x21F0AAAD), (15, 0x735A2D97)):
+        x.bitwise_xor_((x >> shift).bitwise_and_((1 << 32 - shift) - 1)).mul_(factor)
+    return x.bitwise_xor_((x >> 15).bitwise_and_((1 << 17) - 1))
+
+
+def _signed(number: int) -> int:
+    """The int32 with the number's lowest 32 bits."""
+    low = number & 0xFFFFFFFF
+    return low - (1 << 32) if low >> 31 else low
 
 
 @dataclass

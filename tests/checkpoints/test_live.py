@@ -174,5 +174,5 @@ def test_embeddings_norm_and_head_can_have_alphas_of_their_own(opened):
 def test_effective_alphas_are_only_told_of_what_is_written(opened):
     live, *_ = opened
     live.write(recipe(0.2, 0.2, 0.2))
-    with pytest.raises(ValueError, match="does not hold"):
+    with pytest.raises(ValueError, match="do not hold"):
         live.effective_alphas(recipe(0.3, 0.2, 0.2))

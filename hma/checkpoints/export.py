@@ -1,0 +1,169 @@
+"""Writing a merged checkpoint from disk to disk: a complete model folder that says how to make it again."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hma.checkpoints.manifest import RECIPE
+from hma.checkpoints.pair import _TOKENIZER_FILES, Checkpoint, Pair
+from hma.checkpoints.place import placed
+from hma.checkpoints.plan import INDEX, index_of, planned
+from hma.checkpoints.stream import Written, write_shards
+from hma.core.precision import Precision
+from hma.core.recipe import Recipe
+from hma.errors import ExportError
+
+CARD = "README.md"
+
+_OFF = 0.02
+"""How far the effective alpha may be from the one asked for before a person is told."""
+
+_MARGIN = 1 << 20
+"""Bytes kept free for the small files."""
+
+
+@dataclass(frozen=True)
+class Merged:
+    """A merge as it was written: what was asked, and what the rounding left of alpha in each block.
+
+    ``effective`` is None in a block where both ends hold the same weights.
+    """
+
+    pair: Pair
+    recipe: Recipe
+    effective: tuple[float | None, ...]
+
+    @property
+    def warnings(self) -> list[str]:
+        """A sentence for each block whose alpha the rounding moved by more than ``_OFF``."""
+        names = self.recipe.partition.block_names()
+        off = [
+            f"Block {name}: alpha {asked:g} was asked for, and the written weights hold {found:.3f}, since rounding loses "
+            "what is smaller than half a unit in the last place."
+            for name, asked, found in zip(names, self.recipe.alphas, self.effective, strict=True)
+            if found is not None and abs(found - asked) > _OFF
+        ]
+        cures = "Cures: --dtype float16 or --dtype float32, or --rounding stochastic."
+        return [f"{sentence} {cures}" for sentence in off]
+
+
+@dataclass(frozen=True)
+class Exported:
+    """An export that is done: its folder, its files by name, and the seconds it took."""
+
+    folder: Path
+    merge: Merged
+    files: dict[str, Written]
+    seconds: float
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files that recipe.json names."""
+        return sum(file.size for file in self.files.values())
+
+
+def export(
+    pair: Pair,
+    recipe: Recipe,
+    folder: str | Path,
+    *,
+    card: Callable[[Merged], str] | None = None,
+    replace: bool = False,
+    progress: Callable[[int], None] = lambda size: None,
+) -> Exported:
+    """Write the recipe's merge into a new folder, and return what was written.
+
+    The weights are those of ``LiveModel.write`` bit for bit. ``card`` makes
+    the text of README.md; ``progress`` is given the bytes of each piece. The folder is there
+    whole or not at all. Raises ExportError for a folder that cannot be written, CheckpointError for weights that cannot
+    be merged.
+    """
+    started = time.perf_counter()
+    precision = recipe.precision
+    folder = Path(folder).expanduser().resolve()
+    for end in (pair.reference, pair.policy):
+        if folder in (end.folder.resolve(), *end.folder.resolve().parents):
+            raise ExportError(f"{folder} holds {end.source}, which the export reads. Choose another --out.")
+    shards = planned(pair, recipe)
+    copied = _copied(pair.policy)
+    needed = sum(s.size for s in shards) + sum(p.stat().st_size for p in copied) + _MARGIN
+    with placed(folder, needed, replace=replace) as part:
+        files, found = write_shards(shards, part, recipe.partition.num_blocks, precision, progress)
+        merge = Merged(pair, recipe, tuple(alpha.value for alpha in found))
+        texts = {path.name: path.read_bytes() for path in copied}
+        texts["config.json"] = _config(pair.policy, precision)
+        if len(shards) > 1 or shards[0].file != "model.safetensors":
+            texts[INDEX] = index_of(shards).encode()
+        if card:
+            texts[CARD] = card(merge).encode()
+        files |= {name: _write(part / name, content) for name, content in texts.items()}
+        _write(part / RECIPE, (json.dumps(_recipe(merge, files), indent=2) + "\n").encode())
+    return Exported(folder, merge, files, time.perf_counter() - started)
+
+
+def versions() -> dict[str, str | None]:
+    """The versions of what the weights' bits depend on; None for what is not installed as a package."""
+    return {name: _version(name) for name in ("hma", "torch", "transformers", "safetensors")}
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _copied(policy: Checkpoint) -> list[Path]:
+    """The policy's tokenizer files, chat template and generation settings."""
+    found = {path for pattern in _TOKENIZER_FILES for path in policy.folder.glob(pattern) if path.is_file()}
+    return sorted(path for path in found if not path.name.startswith((".", CARD)) and path.suffix != ".safetensors")
+
+
+def _config(policy: Checkpoint, precision: Precision) -> bytes:
+    """The policy's config, as it stands unless another dtype is written."""
+    content = (policy.folder / "config.json").read_bytes()
+    if precision.dtype is None:
+        return content
+    config = json.loads(content)
+    if "dtype" not in config and "torch_dtype" not in config:
+        config["dtype"] = precision.dtype
+    return (json.dumps(_with_dtype(config, precision.dtype), indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def _with_dtype(config: dict[str, Any], dtype: str) -> dict[str, Any]:
+    """The config, and every config within it, with the dtype wherever it names one."""
+    return {
+        name: dtype if name in ("dtype", "torch_dtype") else _with_dtype(value, dtype) if isinstance(value, dict) else value
+        for name, value in config.items()
+    }
+
+
+def _recipe(merge: Merged, files: dict[str, Written]) -> dict[str, Any]:
+    pair = merge.pair
+    return {
+        **merge.recipe.to_dict(),
+        "effective_alphas": list(merge.effective),
+        "precision": merge.recipe.precision.to_dict(),
+        "pair": pair.fingerprint,
+        "reference": {"source": pair.reference.source, "fingerprint": pair.reference.fingerprint},
+        "policy": {"source": pair.policy.source, "fingerprint": pair.policy.fingerprint},
+        "versions": versions(),
+        "files": {name: {"size": files[name].size, "sha256": files[name].sha256} for name in sorted(files)},
+    }
+
+
+def _write(path: Path, content: bytes) -> Written:
+    """Write a small file through to the disk."""
+    with path.open("xb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+    return Written(len(content), hashlib.sha256(content).hexdigest())

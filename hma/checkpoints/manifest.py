@@ -1,0 +1,59 @@
+"""What an exported folder says of itself in recipe.json, and whether it still is what it says; without torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from hma.errors import ExportError
+
+RECIPE = "recipe.json"
+
+_WEIGHTS = ("*.safetensors", "*.safetensors.index.json", "*.bin", "*.bin.index.json", "*.pt", "*.pth", "*.gguf")
+"""Files that a loader may take for a model's weights."""
+
+_CHUNK = 1 << 22
+
+
+def read_recipe(folder: Path) -> dict[str, Any]:
+    """The recipe.json of an exported folder. Raises ExportError for a folder that has none, or a broken one."""
+    path = folder / RECIPE
+    if not folder.is_dir():
+        raise ExportError(f"{folder} is not a folder. Give one that `python -m hma export` wrote.")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        files = {str(name): (int(entry["size"]), str(entry["sha256"])) for name, entry in content["files"].items()}
+    except FileNotFoundError:
+        raise ExportError(f"{folder} has no {RECIPE}. Give a folder that `python -m hma export` wrote.") from None
+    except (OSError, UnicodeDecodeError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ExportError(f"{path} cannot be read: {error!r}. Export the merge again.") from None
+    if any(Path(name).name != name for name in files):
+        raise ExportError(f"{path} names a file outside its folder. Export the merge again.")
+    return content
+
+
+def differences(folder: Path) -> list[str]:
+    """What in an exported folder is not as its recipe.json says, one sentence each; empty when it is whole."""
+    files = read_recipe(folder)["files"]
+    found = []
+    for name, said in sorted(files.items()):
+        path = folder / name
+        if not path.is_file():
+            found.append(f"{name} is missing.")
+        elif (size := path.stat().st_size) != said["size"]:
+            found.append(f"{name} has {size} bytes, expected {said['size']}.")
+        elif (sha := sha256(path)) != said["sha256"]:
+            found.append(f"{name} has the SHA-256 {sha}, expected {said['sha256']}.")
+    extra = {path.name for pattern in _WEIGHTS for path in folder.glob(pattern)} - files.keys()
+    return found + [f"{name} is not of this model: {RECIPE} does not name it." for name in sorted(extra)]
+
+
+def sha256(path: Path) -> str:
+    """The digest of a file's bytes."""
+    hasher = hashlib.sha256()
+    with path.open("rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            hasher.update(chunk)
+    return hasher.hexdigest()

@@ -1,0 +1,111 @@
+"""A folder that is there whole or not at all: written under another name beside it, then renamed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hma.checkpoints.manifest import RECIPE
+from hma.errors import ExportError
+
+
+@contextmanager
+def placed(folder: Path, needed: int, *, replace: bool = False) -> Iterator[Path]:
+    """An empty folder to write into, which becomes ``folder`` at the end, or goes when the writing fails.
+
+    ``needed`` is the bytes that will be written. What other processes left half-written here is removed.
+    Raises ExportError for a folder that is there already (with ``replace``: and is no export), for too
+    little space, and when the disk refuses.
+    """
+    part = folder.parent / f".{folder.name}.part-{os.getpid()}"
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        clean(folder)
+        _check_free(folder, replace)
+        _check_space(folder, needed)
+        part.mkdir()
+        yield part
+        sync(part)
+        _put(part, folder)
+        sync(folder.parent)
+    except OSError as error:
+        raise ExportError(f"{folder} cannot be written: {error}. Choose another place for --out, or free this one.") from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def sync(folder: Path) -> None:
+    """Send a folder's list of names to the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def clean(folder: Path) -> None:
+    """Undo what a process that died on the way to ``folder`` left beside it.
+
+    A folder that was put aside and never replaced comes back.
+    """
+    for kind in ("old", "part"):
+        for left in folder.parent.glob(f".{_escaped(folder.name)}.{kind}-*"):
+            owner = left.name.rpartition("-")[2]
+            if not owner.isdigit() or (int(owner) != os.getpid() and _is_alive(int(owner))):
+                continue
+            if kind == "old" and not folder.exists():
+                left.rename(folder)
+            else:
+                shutil.rmtree(left)
+
+
+def _escaped(name: str) -> str:
+    return "".join(f"[{c}]" if c in "*?[" else c for c in name)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
+
+
+def _check_free(folder: Path, replace: bool) -> None:
+    if not folder.name:
+        raise ExportError(f"{folder} cannot be a checkpoint's folder. Name a new folder in --out.")
+    if folder.exists() and not replace:
+        raise ExportError(f"{folder} exists. Choose another --out, or replace an earlier export with --force.")
+    if folder.exists() and not (folder / RECIPE).is_file():
+        raise ExportError(
+            f"{folder} is not an earlier export (it has no {RECIPE}), so --force leaves it alone. Choose another --out, "
+            "or remove it yourself."
+        )
+
+
+def _check_space(folder: Path, needed: int) -> None:
+    free = shutil.disk_usage(folder.parent).free
+    if free < needed:
+        raise ExportError(
+            f"The checkpoint needs {needed:,} bytes and {folder.parent} has {free:,} free. Free some, or choose another --out."
+        )
+
+
+def _put(part: Path, folder: Path) -> None:
+    """Give the finished folder its name. What has the name is put aside first, and removed after."""
+    if not folder.exists():
+        part.rename(folder)
+        return
+    old = folder.parent / f".{folder.name}.old-{os.getpid()}"
+    folder.rename(old)
+    try:
+        part.rename(folder)
+    except OSError:
+        old.rename(folder)
+        raise
+    shutil.rmtree(old)

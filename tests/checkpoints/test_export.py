@@ -1,0 +1,268 @@
+"""Exports: what is evaluated is what is exported, whole or not at all, in chunks that change no bit."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from hma.checkpoints import place, plan, stream
+from hma.checkpoints.export import export
+from hma.checkpoints.live import LiveModel
+from hma.checkpoints.manifest import differences
+from hma.checkpoints.pair import open_pair
+from hma.checkpoints.precision import merged
+from hma.core.partition import Partition
+from hma.core.precision import Precision
+from hma.core.recipe import Recipe
+from hma.errors import CheckpointError, ExportError
+from tests import tiny
+
+ROOT = Path(__file__).parents[2]
+SOME = Recipe(Partition.equal(3, 3), (0.2, 0.3, 0.45))
+
+
+def whole(alpha):
+    return Recipe(Partition.equal(3, 1), (alpha,))
+
+
+def weights(folder):
+    return {name: tensor for file in sorted(folder.glob("*.safetensors")) for name, tensor in load_file(file).items()}
+
+
+def same_bits(one, other):
+    return (
+        one.dtype == other.dtype and one.shape == other.shape and bool((one.view(torch.uint8) == other.view(torch.uint8)).all())
+    )
+
+
+def sharded(folders, size="4KB"):
+    for folder in folders:
+        AutoModelForCausalLM.from_pretrained(folder, dtype="auto").save_pretrained(folder, max_shard_size=size)
+        (folder / "model.safetensors").unlink()
+    return folders
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize("shards", [False, True])
+def test_what_is_evaluated_is_what_is_exported(tmp_path, dtype, tied, shards):
+    folders = tiny.write_pair(tmp_path, dtype=dtype, tied=tied)
+    pair = open_pair(*(sharded(folders) if shards else folders))
+    done = export(pair, SOME, tmp_path / "out")
+    assert len(list(done.folder.glob("*.safetensors"))) == len(list(folders[1].glob("*.safetensors")))
+    live = LiveModel(pair)
+    live.write(SOME)
+    loaded = AutoModelForCausalLM.from_pretrained(done.folder, dtype="auto")
+    wanted = dict(live.model.named_parameters())
+    assert wanted.keys() == dict(loaded.named_parameters()).keys()
+    for name, parameter in loaded.named_parameters():
+        assert same_bits(parameter.data, wanted[name].data), name
+    assert AutoTokenizer.from_pretrained(done.folder).chat_template == live.tokenizer.chat_template
+    assert differences(done.folder) == []
+    if shards:
+        index = json.loads((done.folder / "model.safetensors.index.json").read_text())
+        assert index["weight_map"] == json.loads((folders[1] / "model.safetensors.index.json").read_text())["weight_map"]
+        assert index["metadata"]["total_size"] == sum(t.numel() * t.element_size() for t in weights(done.folder).values())
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_both_ends_are_the_inputs_bit_for_bit(tmp_path, dtype):
+    folders = tiny.write_pair(tmp_path, dtype=dtype)
+    pair = open_pair(*folders)
+    for alpha, end in ((1.0, folders[0]), (0.0, folders[1])):
+        done = export(pair, whole(alpha), tmp_path / f"out-{alpha}")
+        assert all(same_bits(tensor, weights(end)[name]) for name, tensor in weights(done.folder).items())
+        assert done.merge.effective == (pytest.approx(alpha),)
+        assert done.merge.warnings == []
+
+
+def test_a_tied_head_that_is_stored_twice_stays_tied(tmp_path):
+    folders = tiny.write_pair(tmp_path, tied=True)
+    for folder in folders:
+        stored = weights(folder)
+        copy = stored["model.embed_tokens.weight"].clone()
+        save_file({**stored, "lm_head.weight": copy}, folder / "model.safetensors", metadata={"format": "pt"})
+    done = export(open_pair(*folders), SOME, tmp_path / "out")
+    written = weights(done.folder)
+    assert same_bits(written["lm_head.weight"], written["model.embed_tokens.weight"])
+
+
+@pytest.mark.parametrize("rounding", ["nearest", "stochastic"])
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32"])
+def test_pieces_change_no_bit_and_the_config_names_the_dtype(tmp_path, monkeypatch, dtype, rounding):
+    monkeypatch.setattr(plan, "PIECE", 1 << 10)
+    monkeypatch.setattr(stream, "PIECE", 1 << 10)
+    monkeypatch.setattr(stream, "_SLICE", 100)
+    folders = tiny.write_pair(tmp_path, dtype="bfloat16")
+    recipe = replace(SOME, precision=Precision(dtype, rounding, seed=7))
+    live = LiveModel(open_pair(*folders))
+    live.write(recipe)
+    done = export(open_pair(*folders), recipe, tmp_path / "out")
+    reference, policy, written = weights(folders[0]), weights(folders[1]), weights(done.folder)
+    for name, tensor in written.items():
+        alpha = SOME.alphas[SOME.partition.block_of(name)]
+        assert same_bits(tensor, merged(reference[name], policy[name], alpha, recipe.precision, name)), name
+    for name, parameter in live.model.named_parameters():
+        assert same_bits(parameter.data, written[name]), name  # what is evaluated is what is exported
+    config = json.loads((done.folder / "config.json").read_text())
+    assert config["dtype"] == dtype
+    assert AutoModelForCausalLM.from_pretrained(done.folder, dtype="auto").dtype == getattr(torch, dtype)
+    again = export(open_pair(*folders), recipe, tmp_path / "again")
+    assert again.files == done.files  # from the same recipe, the same bytes
+
+
+def test_what_rounding_loses_is_said_with_its_cures(tmp_path):
+    folders = tiny.write_pair(tmp_path, hidden=64, dtype="bfloat16")
+    neighbours = {n: (t.view(torch.int16) + 1).view(torch.bfloat16) for n, t in weights(folders[0]).items()}
+    save_file(neighbours, folders[1] / "model.safetensors", metadata={"format": "pt"})
+    pair = open_pair(*folders)
+    lost = export(pair, whole(0.3), tmp_path / "lost").merge
+    assert lost.effective == (0.0,)
+    assert "alpha 0.3 was asked for, and the written weights hold 0.000" in lost.warnings[0]
+    assert "--dtype float16" in lost.warnings[0]
+    assert "--rounding stochastic" in lost.warnings[0]
+    for cure, error in ((Precision("float32"), 1e-4), (Precision(None, "stochastic"), 0.05)):
+        kept = export(pair, replace(whole(0.3), precision=cure), tmp_path / cure.rounding).merge
+        assert kept.effective == (pytest.approx(0.3, abs=error),)
+
+
+def test_integers_come_from_the_policy_and_odd_sizes_stay_aligned(tmp_path):
+    folders = tiny.write_pair(tmp_path, dtype="bfloat16")
+    for number, folder in enumerate(folders):
+        extra = {
+            "model.mask": torch.full((3,), number, dtype=torch.uint8),
+            "model.none": torch.empty(0, 4),
+            "a": torch.tensor(1.5),
+        }
+        save_file({**weights(folder), **extra}, folder / "model.safetensors", metadata={"format": "pt"})
+    done = export(open_pair(*folders), replace(SOME, precision=Precision("float32")), tmp_path / "out")
+    written = weights(done.folder)
+    assert written["model.mask"].tolist() == [1, 1, 1]
+    assert written["model.none"].shape == (0, 4)
+    assert written["a"] == 1.5
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("end", [0, 1])
+def test_nan_and_infinity_are_refused_and_nothing_is_left(tmp_path, value, end):
+    folders = tiny.write_pair(tmp_path)
+    stored = weights(folders[end])
+    stored["model.norm.weight"][3] = value
+    save_file(stored, folders[end] / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(CheckpointError, match=r"model\.norm\.weight in .* holds NaN or infinity"):
+        export(open_pair(*folders), SOME, tmp_path / "out")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["policy", "reference"]
+
+
+def test_what_is_too_large_for_float16_is_refused(tmp_path):
+    folders = tiny.write_pair(tmp_path)
+    stored = weights(folders[1])
+    stored["model.norm.weight"][3] = 1e6
+    save_file(stored, folders[1] / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(CheckpointError, match="float16 ends at 65504"):
+        export(open_pair(*folders), replace(SOME, precision=Precision("float16")), tmp_path / "out")
+
+
+def test_a_folder_that_is_there_is_refused_and_force_replaces_only_exports(tiny_pair, tmp_path):
+    pair = open_pair(*tiny_pair)
+    out = tmp_path / "out"
+    first = export(pair, SOME, out)
+    with pytest.raises(ExportError, match="--force"):
+        export(pair, whole(0.5), out)
+    second = export(pair, whole(0.5), out, replace=True)
+    assert second.files["model.safetensors"] != first.files["model.safetensors"]
+    assert differences(out) == []
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "thesis.txt").write_text("mine")
+    with pytest.raises(ExportError, match="not an earlier export"):
+        export(pair, SOME, mine, replace=True)
+    assert [p.name for p in mine.iterdir()] == ["thesis.txt"]
+    with pytest.raises(ExportError, match="which the export reads"):
+        export(pair, SOME, tiny_pair[1], replace=True)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["mine", "out"]
+
+
+def test_too_little_space_is_said_before_anything_is_written(tiny_pair, tmp_path, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr(place.shutil, "disk_usage", lambda path: usage)
+    with pytest.raises(ExportError, match=r"needs [\d,]+ bytes and .* has 1,000 free"):
+        export(open_pair(*tiny_pair), SOME, tmp_path / "out")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_replacement_that_was_killed_between_its_two_names_is_undone(tiny_pair, tmp_path):
+    pair = open_pair(*tiny_pair)
+    out = tmp_path / "out"
+    export(pair, SOME, out)
+    out.rename(tmp_path / ".out.old-999999999")
+    (tmp_path / ".out.part-999999999").mkdir()
+    with pytest.raises(ExportError, match="--force"):
+        export(pair, SOME, out)
+    assert differences(out) == []
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+_KILLED = """
+import sys
+from hma.checkpoints import export as module
+from hma.checkpoints.pair import open_pair
+from hma.core.partition import Partition
+from hma.core.recipe import Recipe
+pair = open_pair(*sys.argv[1:3])
+print("begun", flush=True)
+while True:
+    module.export(pair, Recipe(Partition.equal(3, 3), (0.2, 0.3, 0.45)), sys.argv[3], replace=True)
+"""
+
+
+def test_killed_at_any_moment_it_leaves_a_whole_checkpoint_or_none(tmp_path):
+    folders = tiny.write_pair(tmp_path, hidden=256)
+    out = tmp_path / "out"
+    draw = random.Random(0)
+    for _ in range(5):
+        command = [sys.executable, "-c", _KILLED, *map(str, (*folders, out))]
+        running = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        assert running.stdout.readline() == "begun\n"
+        time.sleep(draw.uniform(0, 0.4))
+        os.kill(running.pid, signal.SIGKILL)
+        running.wait()
+        running.stdout.close()
+        if out.exists():
+            assert differences(out) == []
+    export(open_pair(*folders), SOME, out, replace=True)
+    assert differences(out) == []
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out", "policy", "reference"]
+
+
+def test_verify_names_what_is_not_as_it_was(tiny_pair, tmp_path):
+    folder = export(open_pair(*tiny_pair), SOME, tmp_path / "out").folder
+    with (folder / "model.safetensors").open("r+b") as stream:
+        stream.seek(-1, 2)
+        stream.write(b"\x7f")
+    (folder / "config.json").write_text("{}")
+    (folder / "tokenizer.json").unlink()
+    (folder / "model-extra.safetensors").write_bytes(b"")
+    found = differences(folder)
+    assert [line.split()[0] for line in found] == [
+        "config.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "model-extra.safetensors",
+    ]
+    assert "has 2 bytes" in found[0]
+    assert "SHA-256" in found[1]
+    (folder / "recipe.json").write_text('{"files": {"../secret": {"size": 1, "sha256": ""}}}')
+    with pytest.raises(ExportError, match="outside its folder"):
+        differences(folder)
