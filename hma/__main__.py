@@ -6,7 +6,6 @@ import json
 import shlex
 import sys
 import time
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -18,16 +17,36 @@ from hma.bench.cli import app as bench_app
 from hma.board import Board
 from hma.checkpoints.preflight import preflight as checked_pair
 from hma.core import alphas as alphas_of
-from hma.core.partition import Partition
 from hma.core.recipe import Recipe
 from hma.core.study import Study
 from hma.engine import SWEEP, Engine, Job
 from hma.errors import Cancelled, HmaError, MeasureError, Refused, StoreError
-from hma.export_cli import DType, Rounding, Seed, chosen_precision, export, verify
+from hma.export_cli import export, verify
 from hma.lab.cli import app as lab_app
 from hma.launch import launch
+from hma.options import (
+    POLICY,
+    REFERENCE,
+    SUITE,
+    Alphas,
+    AsJson,
+    Blocks,
+    DType,
+    Own,
+    Pivots,
+    Policy,
+    Reference,
+    Rounding,
+    Seed,
+    Size,
+    Split,
+    StoreFile,
+    SuiteFile,
+    chosen_partition,
+    chosen_precision,
+)
 from hma.store import Store
-from hma.study import SHIPPED, open_store, open_study
+from hma.study import open_store, open_study
 
 app = typer.Typer(
     name="hma",
@@ -43,22 +62,6 @@ app.add_typer(bench_app, name="bench", help="Measure where the time goes.")
 app.command()(export)
 app.command()(verify)
 
-Reference = Annotated[str, typer.Option(help="The checkpoint before RLHF: a folder or a hub id.", show_default="shipped")]
-Policy = Annotated[str, typer.Option(help="The checkpoint after RLHF: a folder or a hub id.", show_default="shipped")]
-SuiteFile = Annotated[str, typer.Option("--suite", help="What to measure: a suite.json or its folder.", show_default="shipped")]
-Split = Annotated[str, typer.Option(help="Items: validation (to choose alphas by) or test (to report).")]
-Size = Annotated[str | None, typer.Option(help="A size of the suite, such as quick or full.", show_default="the suite's first")]
-StoreFile = Annotated[
-    Path | None,
-    typer.Option("--store", help="The SQLite file of points.", show_default="runs/points.sqlite, with the shipped points"),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, and nothing else there.")]
-Blocks = Annotated[
-    int | None,
-    typer.Option(help="Blocks of as equal a size as possible, each with an alpha of its own.", min=1, show_default="3"),
-]
-
-REFERENCE, POLICY, SUITE = (str(SHIPPED / name) for name in ("reference", "policy", "suite.json"))
 _screen = Console(stderr=True)
 
 _HOPELESS = 3
@@ -67,8 +70,10 @@ _HOPELESS = 3
 
 @app.command()
 def measure(
-    alphas: Annotated[str, typer.Option(help="Share of the reference per block, input to output: 0.2,0.2,0.2 (or one for all).")],
+    alphas: Alphas,
     blocks: Blocks = None,
+    pivots: Pivots = None,
+    own: Own = None,
     dtype: DType = None,
     rounding: Rounding = "nearest",
     seed: Seed = 0,
@@ -82,7 +87,7 @@ def measure(
 ) -> None:
     """Measure one merge: its reward and abilities. A point that the store has is not measured again."""
     study = open_study(reference, policy, suite, split, size)
-    partition = _partition(study, blocks)
+    partition = chosen_partition(study.num_layers, blocks, pivots, own)
     recipe = Recipe(partition, alphas_of.parsed(alphas, partition.num_blocks), chosen_precision(dtype, rounding, seed))
     opened = open_store(store)
     _measured(study, opened, [recipe], "single", as_json)
@@ -103,6 +108,8 @@ def sweep(
         bool, typer.Option("--grid", help="Every combination over the blocks (steps ** blocks), not one alpha for all.")
     ] = False,
     blocks: Blocks = None,
+    pivots: Pivots = None,
+    own: Own = None,
     dtype: DType = None,
     rounding: Rounding = "nearest",
     seed: Seed = 0,
@@ -116,7 +123,7 @@ def sweep(
 ) -> None:
     """Measure the MA sweep (one alpha for all blocks), or a grid of block alphas. Interrupted, it resumes when run again."""
     study = open_study(reference, policy, suite, split, size)
-    partition = _partition(study, blocks)
+    partition = chosen_partition(study.num_layers, blocks, pivots, own)
     count = partition.num_blocks
     wanted = alphas_of.grid(steps, count) if grid else [(a,) * count for a in alphas_of.ladder(steps)]
     precision = chosen_precision(dtype, rounding, seed)
@@ -198,12 +205,6 @@ def _sweep() -> str:
     """The command that measures what the command in hand looked for in vain: its options, given to ``sweep``."""
     given = [word for word in sys.argv[2:] if word != "--json"]
     return shlex.join([sys.executable, "-m", "hma", "sweep", *given])
-
-
-def _partition(study: Study, blocks: int | None) -> Partition:
-    if blocks is not None and blocks > study.num_layers:
-        raise HmaError(f"{blocks} blocks were asked for and the model has {study.num_layers} layers. Ask for fewer blocks.")
-    return study.partition(blocks)
 
 
 def _measured(study: Study, store: Store, recipes: list[Recipe], method: str, quiet: bool) -> int:

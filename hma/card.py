@@ -88,8 +88,10 @@ def _loading(folder: Path) -> list[str]:
 def _origin(merge: Merged) -> list[str]:
     pair, recipe, precision = merge.pair, merge.recipe, merge.recipe.precision
     command = ["python", "-m", "hma", "export", "--alphas", ",".join(f"{a:g}" for a in recipe.alphas)]
-    command += ["--blocks", str(recipe.partition.num_blocks), "--reference", pair.reference.source]
-    command += ["--policy", pair.policy.source]
+    pivots = ",".join(str(start - 1) for start in recipe.partition.starts[1:])
+    command += ["--pivots", pivots] if pivots else ["--blocks", "1"]
+    command += ["--own", ",".join(recipe.partition.own)] if recipe.partition.own else []
+    command += ["--reference", pair.reference.source, "--policy", pair.policy.source]
     command += ["--dtype", precision.dtype] if precision.dtype else []
     command += ["--rounding", precision.rounding, "--seed", str(precision.seed)] if precision.rounding != "nearest" else []
     return [

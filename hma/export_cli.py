@@ -17,58 +17,60 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from hma.checkpoints.manifest import differences, read_recipe
 from hma.checkpoints.pair import Pair, open_pair
 from hma.core import alphas as alphas_of
-from hma.core import precision as precisions
-from hma.core.partition import Partition
 from hma.core.point import Point
-from hma.core.precision import Precision
 from hma.core.recipe import Recipe
 from hma.core.study import Study
-from hma.errors import Cancelled, ExportError, HmaError, StoreError
+from hma.errors import Cancelled, ExportError, StoreError
 from hma.evaluate.suite import SPLITS, load_suite, suite_sizes
+from hma.options import (
+    POLICY,
+    REFERENCE,
+    SUITE,
+    Alphas,
+    AsJson,
+    Blocks,
+    DType,
+    Own,
+    Pivots,
+    Policy,
+    Reference,
+    Rounding,
+    Seed,
+    StoreFile,
+    SuiteFile,
+    chosen_partition,
+    chosen_precision,
+)
 from hma.store import Store
-from hma.study import SHIPPED, open_store
+from hma.study import open_store
 
 if TYPE_CHECKING:
     from hma.checkpoints.export import Exported
 
 _screen = Console(stderr=True, highlight=False, soft_wrap=True)
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, and nothing else there.")]
-StoreFile = Annotated[
-    Path | None,
-    typer.Option(help="The SQLite file of points, for the scores on the model card.", show_default="runs/points.sqlite"),
-]
-DType = Annotated[
-    str | None, typer.Option(help="The merge's dtype: bfloat16, float16 or float32.", show_default="the checkpoints' own")
-]
-Rounding = Annotated[
-    str, typer.Option(help="nearest, or stochastic: at random with the right mean, for deltas that rounding would lose.")
-]
-Seed = Annotated[int, typer.Option(help="What random rounding starts from.")]
-
 
 def export(
-    alphas: Annotated[str, typer.Option(help="Share of the reference per block, input to output: 0.2,0.3,0.4 (or one for all).")],
+    alphas: Alphas,
     out: Annotated[Path, typer.Option(help="The folder to make.")],
-    blocks: Annotated[int | None, typer.Option(help="Blocks of as equal a size as possible.", min=1, show_default="3")] = None,
+    blocks: Blocks = None,
+    pivots: Pivots = None,
+    own: Own = None,
     dtype: DType = None,
     rounding: Rounding = "nearest",
     seed: Seed = 0,
     force: Annotated[bool, typer.Option("--force", help="Replace an earlier export.")] = False,
-    reference: Annotated[str, typer.Option(help="The checkpoint before RLHF: a folder or a hub id.")] = str(
-        SHIPPED / "reference"
-    ),
-    policy: Annotated[str, typer.Option(help="The checkpoint after RLHF: a folder or a hub id.")] = str(SHIPPED / "policy"),
-    suite: Annotated[str, typer.Option(help="Whose scores stand on the model card: a suite.json or its folder.")] = str(
-        SHIPPED / "suite.json"
-    ),
+    reference: Reference = REFERENCE,
+    policy: Policy = POLICY,
+    suite: SuiteFile = SUITE,
     store: StoreFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Write a merge as a complete model folder, with its recipe and a model card. The folder is there whole or not at all."""
     precision = chosen_precision(dtype, rounding, seed)
     pair = open_pair(reference, policy)
-    recipe = _recipe(pair, alphas, blocks, precision)
+    partition = chosen_partition(pair.num_layers, blocks, pivots, own)
+    recipe = Recipe(partition, alphas_of.parsed(alphas, partition.num_blocks), precision)
     measured = _measured(pair, recipe, suite, store)
     done = _written(pair, recipe, out, measured, force, as_json)
     for warning in done.merge.warnings:
@@ -94,22 +96,6 @@ def verify(folder: Annotated[Path, typer.Argument(help="A folder that `hma expor
         raise ExportError(f"{folder} is not whole. {' '.join(found)} Export the merge again.")
     if not as_json:
         print(f"{folder} is whole: {len(files)} files, as recipe.json says.")
-
-
-def chosen_precision(dtype: str | None, rounding: str, seed: int) -> Precision:
-    """The precision of three options. Raises HmaError for one that is unknown."""
-    for option, value, known in (("dtype", dtype, precisions.NAMES), ("rounding", rounding, precisions.ROUNDINGS)):
-        if value is not None and value not in known:
-            raise HmaError(f"--{option} is '{value}'. Choose one of: {', '.join(known)}.")
-    return Precision(dtype, rounding, seed)
-
-
-def _recipe(pair: Pair, alphas: str, blocks: int | None, precision: Precision) -> Recipe:
-    layers = pair.num_layers
-    if blocks is not None and blocks > layers:
-        raise HmaError(f"{blocks} blocks were asked for and the model has {layers} layers. Ask for fewer blocks.")
-    partition = Partition.equal(layers, blocks or min(3, layers))
-    return Recipe(partition, alphas_of.parsed(alphas, partition.num_blocks), precision)
 
 
 def _measured(pair: Pair, recipe: Recipe, suite: str, store: Path | None) -> list[tuple[Study, Point]]:

@@ -63,6 +63,18 @@ def test_measure_prints_one_json_object_and_nothing_else(swept, options):
     assert again.stdout == done.stdout  # from the store, to the digit and the second
 
 
+def test_a_partition_of_ones_own_and_other_numbers_make_another_point(swept, options):
+    store, _ = swept
+    given = ["measure", "--json", "--store", store, *options]
+    own = hma(*given, "--alphas", "0.1,0.2,0.3,0.4", "--pivots", "0", "--own", "embeddings,head", "--dtype", "bfloat16")
+    assert own.returncode == 0, own.stderr
+    printed = json.loads(own.stdout)
+    assert printed["recipe"]["own"] == ["embeddings", "head"]
+    assert printed["recipe"]["precision"]["dtype"] == "bfloat16"
+    assert printed["effective_alphas"] == pytest.approx([0.1, 0.2, 0.3, 0.4], abs=0.02)
+    assert Store(store).point(printed["key"]).recipe.partition.own == ("embeddings", "head")
+
+
 def test_a_sweep_is_its_points_and_resumes(swept, options):
     store, printed = swept
     assert [p["recipe"]["alphas"][0] for p in printed["points"]] == [0, 0.25, 0.5, 0.75, 1]
@@ -115,6 +127,11 @@ def test_tables_are_printed_for_people(swept, options):
         (["--alphas=-0.1,0,0"], "Alpha 1 is -0.1"),
         (["--alphas", "a,b,c"], "is not a list of numbers"),
         (["--alphas", "0", "--blocks", "9"], "9 blocks were asked for"),
+        (["--alphas", "0", "--pivots", "1,0"], "--pivots is '1,0'"),
+        (["--alphas", "0", "--pivots", "1", "--blocks", "2"], "--blocks and --pivots were both given"),
+        (["--alphas", "0", "--own", "tail"], "--own names 'tail'"),
+        (["--alphas", "0", "--dtype", "int8"], "--dtype is 'int8'"),
+        (["--alphas", "0", "--rounding", "up"], "--rounding is 'up'"),
         (["--alphas", "0", "--reference", "/no/such/folder"], "/no/such/folder does not exist"),
         (["--alphas", "0", "--suite", "/no/such/suite.json"], "There is no suite at"),
         (["--alphas", "0", "--suite", "{broken}"], "'quick' is -1, expected 1 or more"),

@@ -25,10 +25,11 @@ ALLOWED = {
     "report": {"board", "checkpoints", "core", "text"},
     "launch": {"errors"},
     "card": {"checkpoints", "core", "text"},
-    "export_cli": {"card", "checkpoints", "core", "errors", "evaluate", "store", "study"},
+    "options": {"core", "errors", "study"},
+    "export_cli": {"card", "checkpoints", "core", "errors", "evaluate", "options", "store", "study"},
     "bench": {"board", "checkpoints", "core", "errors", "engine", "store", "study", "ui"},
     "__main__": {"board", "checkpoints", "core", "errors", "engine", "store", "study"}
-    | {"lab", "bench", "report", "launch", "export_cli"},
+    | {"lab", "bench", "report", "launch", "export_cli", "options"},
     "__init__": set(),
 }
 """What each part of ``hma`` may import from ``hma``; itself always."""
@@ -47,6 +48,7 @@ LIGHT = {
     "report",
     "launch",
     "export_cli",
+    "options",
     "bench",
     "__main__",
     "__init__",
