@@ -9,7 +9,14 @@ from typing import Any
 from hma.checkpoints.finding import Finding, name_of, others, value_of
 from hma.checkpoints.folder import Contents
 from hma.checkpoints.header import Tensor
-from hma.checkpoints.vocabulary import Vocabulary, compare_templates, compare_vocabularies, has_tokenizer, read_vocabulary
+from hma.checkpoints.vocabulary import (
+    Vocabulary,
+    compare_templates,
+    compare_vocabularies,
+    has_tokenizer,
+    is_shared,
+    read_vocabulary,
+)
 from hma.core.partition import layer_of
 from hma.errors import CheckpointError
 
@@ -271,7 +278,8 @@ def _vocabularies(a: Contents, b: Contents) -> tuple[tuple[Vocabulary | None, Vo
     read, findings = [], []
     for side in (a, b):
         try:
-            read.append(read_vocabulary(side.folder) if side.folder else None)
+            shared = side is b and a.folder and b.folder and read[0] and is_shared(a.folder, b.folder)
+            read.append(read[0] if shared else read_vocabulary(side.folder) if side.folder else None)
         except CheckpointError as error:
             read.append(None)
             findings.append(Finding("fatal", "tokenizer", str(error)))
@@ -279,10 +287,10 @@ def _vocabularies(a: Contents, b: Contents) -> tuple[tuple[Vocabulary | None, Vo
         return (read[0], read[1]), findings
     if not has_tokenizer(b.folder):
         message = (
-            f"{b.folder} has no tokenizer, and the policy's is used for every merge. Copy the reference's tokenizer files into "
-            "it if it was trained with them."
+            f"{b.folder} has no tokenizer by a usual name, and the policy's is used for every merge: without one nothing can be "
+            "measured. Copy the reference's tokenizer files into it if it was trained with them."
         )
-        findings.append(Finding("fatal", "tokenizer", message))
+        findings.append(Finding("warning", "tokenizer", message))
     elif not has_tokenizer(a.folder):
         findings.append(Finding("note", "tokenizer", f"{a.folder} has no tokenizer. It is taken to have the policy's."))
     elif read[0] and read[1]:

@@ -57,15 +57,18 @@ def read_header(file: Path) -> dict[str, Tensor]:
     return tensors
 
 
-def read_json(path: Path, *, unique: bool = False) -> dict[str, Any]:
+def read_json(path: Path, *, unique: bool = False, bulk: str | None = None) -> dict[str, Any]:
     """The object in a JSON file; where ``unique``, no object in it may name a key twice.
+
+    What stands under the key ``bulk`` may be nested to any depth that could be parsed, since to walk through a million
+    entries takes a second: the caller checks them.
 
     Raises CheckpointError for what is missing, unreadable, not UTF-8, not an object, or nested beyond reason.
     """
     try:
         if _regular(path).stat().st_size > _LIMIT:
             raise ValueError(f"it is larger than {_LIMIT:,} bytes")
-        value = _parsed(path.read_bytes(), unique)
+        value = _parsed(path.read_bytes(), unique, bulk)
     except FileNotFoundError:
         raise CheckpointError(f"{path.parent} has no {path.name}. Expected the folder of a saved transformers model.") from None
     except (OSError, ValueError, RecursionError) as error:
@@ -148,10 +151,10 @@ def _check_filled(tensors: dict[str, Tensor], begin: int, size: int) -> None:
         raise ValueError(f"{size - place} bytes follow {before} and belong to no tensor")
 
 
-def _parsed(data: bytes, unique: bool) -> Any:
+def _parsed(data: bytes, unique: bool, bulk: str | None = None) -> Any:
     text = data.decode("utf-8")
     value = json.loads(text, object_pairs_hook=_unique if unique else None)
-    if _is_deep(value):
+    if _is_deep({**value, bulk: None} if bulk and isinstance(value, dict) else value):
         raise ValueError(f"it is nested more than {_DEEPEST} levels deep")
     return value
 

@@ -48,6 +48,18 @@ def read_vocabulary(folder: Path) -> Vocabulary | None:
     return Vocabulary({**tokens, **added}, frozenset(added))
 
 
+def is_shared(reference: Path, policy: Path) -> bool:
+    """Whether both folders have one tokenizer.json, byte for byte, and list the same added tokens: then one reading will do."""
+    a, b = reference / "tokenizer.json", policy / "tokenizer.json"
+    if not is_file(a) or not is_file(b):
+        return False
+    try:
+        same = a.stat().st_size == b.stat().st_size and a.read_bytes() == b.read_bytes()
+    except OSError:  # The reading that follows says so.
+        return False
+    return same and _listed(reference) == _listed(policy)
+
+
 def has_tokenizer(folder: Path) -> bool:
     """Whether there is any file that a tokenizer is opened from."""
     return any(is_file(folder / name) for name in ("tokenizer.json", "vocab.json", "vocab.txt", *_UNREAD))
@@ -122,7 +134,7 @@ def _apart(reference: Vocabulary, policy: Vocabulary) -> list[int]:
 
 
 def _fast(path: Path, listed: dict[int, str]) -> Vocabulary:
-    whole = read_json(path)
+    whole = read_json(path, bulk="model")
     model, extra = whole.get("model"), whole.get("added_tokens") or []
     vocab = model.get("vocab") if isinstance(model, dict) else None
     if isinstance(vocab, list) and all(isinstance(pair, list) and pair and isinstance(pair[0], str) for pair in vocab):
@@ -134,15 +146,16 @@ def _fast(path: Path, listed: dict[int, str]) -> Vocabulary:
     if not isinstance(extra, list) or not all(isinstance(t, dict) and isinstance(t.get("content"), str) for t in extra):
         raise CheckpointError(f"{path} has added_tokens without their content. Save the tokenizer again.")
     added = {**listed, **_numbered({t["content"]: t.get("id") for t in extra}, path)}
-    parts = {name: whole.get(name) for name in _PARTS} | {"merges": _merges(model.get("merges"))}
+    parts = {name: whole.get(name) for name in _PARTS} | {"merges": _merges(model.get("merges"), path)}
     return Vocabulary({**tokens, **added}, frozenset(added), parts)
 
 
-def _merges(merges: Any) -> Any:
+def _merges(merges: Any, path: Path) -> list[str]:
     """Merges in one form: older files write a pair as one string with a space."""
-    if not isinstance(merges, list):
-        return merges
-    return [" ".join(map(str, pair)) if isinstance(pair, list) else pair for pair in merges]
+    try:
+        return [pair if type(pair) is str else " ".join(pair) for pair in merges or ()]
+    except TypeError:
+        raise CheckpointError(f"{path} has merges that are not pairs of tokens. Save the tokenizer again.") from None
 
 
 def _listed(folder: Path) -> dict[int, str]:

@@ -315,6 +315,13 @@ def test_vocabularies_of_other_files_and_forms_are_the_same(folders):
     assert "not compared here" in only(folders)[2]
 
 
+def test_added_tokens_listed_outside_a_shared_tokenizer_count(folders):
+    file = folders[1] / "tokenizer_config.json"
+    write_json(file, {**json.loads(file.read_text()), "added_tokens_decoder": {"7": {"content": "<two>"}, "x": 5}})
+    assert only(folders)[:2] == ("note", "tokenizer")
+    assert "Added token 7 is 'two' to the reference's tokenizer and '<two>' to the policy's" in only(folders)[2]
+
+
 def test_other_ways_to_cut_a_text_are_a_note(folders):
     file = folders[1] / "tokenizer.json"
     write_json(file, {**json.loads(file.read_text()), "normalizer": {"type": "Lowercase"}})
@@ -322,12 +329,12 @@ def test_other_ways_to_cut_a_text_are_a_note(folders):
     assert "The tokenizers differ in normalizer." in only(folders)[2]
 
 
-def test_a_missing_tokenizer_is_fatal_in_the_policy_alone(folders):
+def test_a_missing_tokenizer_is_a_warning_in_the_policy_and_a_note_in_the_reference(folders):
     (folders[0] / "tokenizer.json").unlink()
     (folders[0] / "tokenizer_config.json").unlink()
     assert only(folders)[:2] == ("note", "tokenizer")
     level, subject, message = only(folders[::-1])
-    assert (level, subject) == ("fatal", "tokenizer")
+    assert (level, subject) == ("warning", "tokenizer")
     assert "Copy the reference's tokenizer files" in message
 
 
@@ -339,6 +346,9 @@ def test_a_missing_tokenizer_is_fatal_in_the_policy_alone(folders):
         b'{"model": {"vocab": {"a": -1}}}',
         b'{"model": {"vocab": {"a": "b"}}}',
         b'{"model": {"vocab": {}}, "added_tokens": [5]}',
+        b'{"model": {"vocab": {}, "merges": [[["a"], "b"]]}}',
+        b'{"model": {"vocab": {}, "merges": ' + b"[" * 900 + b"]" * 900 + b"}}",
+        b'{"model": {"vocab": {}}, "normalizer": ' + b"[" * 900 + b"]" * 900 + b"}",
     ],
 )
 def test_a_broken_tokenizer_is_named(broken, folders):
