@@ -38,7 +38,7 @@ def front(points: Sequence[Point]) -> list[Point]:
 
 def ends(points: Sequence[Point]) -> tuple[Point | None, Point | None]:
     """The measured reference (alpha 1 everywhere) and policy (alpha 0 everywhere), or None for each."""
-    found = {p.recipe.alphas[0]: p for p in points if p.recipe.is_average and p.recipe.alphas[0] in (0.0, 1.0)}
+    found = {p.recipe.alphas[0]: p for p in points if p.recipe.is_end}
     return found.get(1.0), found.get(0.0)
 
 

@@ -58,6 +58,11 @@ class Recipe:
         """Whether one alpha holds everywhere: model averaging (MA), both ends included."""
         return len(set(self.alphas)) == 1
 
+    @property
+    def is_end(self) -> bool:
+        """Whether it makes the policy or the reference itself, in its own numbers."""
+        return self.is_average and self.alphas[0] in (0.0, 1.0) and self.precision == NEAREST
+
     def to_dict(self) -> dict[str, Any]:
         data: dict[str, Any] = {
             "kind": "merge",

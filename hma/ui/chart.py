@@ -66,7 +66,7 @@ def figure(
 
 
 def _series(point: Point) -> str:
-    if point.recipe.is_average and point.recipe.alphas[0] in (0.0, 1.0):
+    if point.recipe.is_end:
         return "end"
     if text.is_own(point):
         return "own"

@@ -32,6 +32,13 @@ def test_two_recipes_are_one_exactly_when_they_make_one_model(one, other):
     assert (one.identity == other.identity) == same
 
 
+def test_an_end_in_other_numbers_is_a_merge_like_any_other():
+    partition = Partition.equal(6)
+    assert Recipe(partition, (1.0, 1.0, 1.0)).is_end
+    assert not Recipe(partition, (1.0, 1.0, 1.0), Precision("float16")).is_end
+    assert not Recipe(partition, (1.0, 1.0, 0.0)).is_end
+
+
 def test_recipes_from_before_there_was_a_choice_of_numbers_keep_their_name():
     recipe = Recipe(Partition.equal(6), (0.1, 0.2, 0.3))
     assert recipe.identity == {"kind": "merge", "layer_alphas": (0.1, 0.1, 0.2, 0.2, 0.3, 0.3)}
