@@ -45,12 +45,8 @@ class LiveModel:
         self.model.generation_config = GenerationConfig(eos_token_id=self.model.generation_config.eos_token_id)
         live = dict(self.model.named_parameters())
         reference, policy = (_weights(c, self.device) for c in (pair.reference, pair.policy))
-        unknown = [name for name in live if name not in policy]
-        if unknown:
-            raise CheckpointError(
-                f"The model reads {unknown[0]}, which its safetensors do not hold under that name. "
-                "Load it with transformers and save it again, then open the new folder."
-            )
+        if any(name not in policy for name in live):  # transformers renames or joins them when it loads.
+            reference, policy = (_loaded(c, self.device) for c in (pair.reference, pair.policy))
         triples = ((name, parameter, reference[name], policy[name]) for name, parameter in live.items())
         self._weights = LiveWeights(pair.num_layers, triples)
 
@@ -115,6 +111,11 @@ def _weights(checkpoint: Checkpoint, device: torch.device) -> dict[str, torch.Te
                 if weights[name].is_floating_point() and not torch.isfinite(weights[name]).all():
                     raise CheckpointError(f"{name} in {file} holds NaN or infinity. Use a checkpoint without them.")
     return weights
+
+
+def _loaded(checkpoint: Checkpoint, device: torch.device) -> dict[str, torch.Tensor]:
+    """Every parameter on the device as transformers loads it, by the model's own name: joined experts, for one."""
+    return {name: weight.data for name, weight in _model(checkpoint).to(device).named_parameters()}
 
 
 def find_device() -> torch.device:
