@@ -44,6 +44,7 @@ from hma.options import (
     SuiteFile,
     chosen_partition,
     chosen_precision,
+    chosen_recipe,
 )
 from hma.store import Store
 from hma.study import open_store, open_study
@@ -87,8 +88,7 @@ def measure(
 ) -> None:
     """Measure one merge: its reward and abilities. A point that the store has is not measured again."""
     study = open_study(reference, policy, suite, split, size)
-    partition = chosen_partition(study.num_layers, blocks, pivots, own)
-    recipe = Recipe(partition, alphas_of.parsed(alphas, partition.num_blocks), chosen_precision(dtype, rounding, seed))
+    recipe = chosen_recipe(study.num_layers, alphas, blocks, pivots, own, chosen_precision(dtype, rounding, seed))
     opened = open_store(store)
     _measured(study, opened, [recipe], "single", as_json)
     point = opened.point(study.point_key(recipe))

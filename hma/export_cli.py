@@ -16,7 +16,6 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from hma.checkpoints.manifest import differences, read_recipe
 from hma.checkpoints.pair import Pair, open_pair
-from hma.core import alphas as alphas_of
 from hma.core.point import Point
 from hma.core.recipe import Recipe
 from hma.core.study import Study
@@ -38,8 +37,8 @@ from hma.options import (
     Seed,
     StoreFile,
     SuiteFile,
-    chosen_partition,
     chosen_precision,
+    chosen_recipe,
 )
 from hma.store import Store
 from hma.study import open_store
@@ -69,8 +68,7 @@ def export(
     """Write a merge as a complete model folder, with its recipe and a model card. The folder is there whole or not at all."""
     precision = chosen_precision(dtype, rounding, seed)
     pair = open_pair(reference, policy)
-    partition = chosen_partition(pair.num_layers, blocks, pivots, own)
-    recipe = Recipe(partition, alphas_of.parsed(alphas, partition.num_blocks), precision)
+    recipe = chosen_recipe(pair.num_layers, alphas, blocks, pivots, own, precision)
     measured = _measured(pair, recipe, suite, store)
     done = _written(pair, recipe, out, measured, force, as_json)
     for warning in done.merge.warnings:

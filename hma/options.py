@@ -7,15 +7,24 @@ from typing import Annotated
 
 import typer
 
+from hma.core import alphas as alphas_of
 from hma.core import precision as precisions
 from hma.core.partition import OWN, Partition
 from hma.core.precision import Precision
+from hma.core.recipe import Recipe
 from hma.errors import HmaError
+from hma.methods import original
 from hma.study import SHIPPED
 
 REFERENCE, POLICY, SUITE = (str(SHIPPED / name) for name in ("reference", "policy", "suite.json"))
 
-Alphas = Annotated[str, typer.Option(help="Share of the reference per block, input to output: 0.2,0.2,0.2 (or one for all).")]
+Alphas = Annotated[
+    str,
+    typer.Option(
+        help="Share of the reference per block, input to output: 0.2,0.2,0.2 (or one for all). Or a name of the original "
+        "code, which says the blocks too: 'pma_0.5_a_split|1#3|0.4|0.3|0.2_b'."
+    ),
+]
 Reference = Annotated[str, typer.Option(help="The checkpoint before RLHF: a folder or a hub id.", show_default="shipped")]
 Policy = Annotated[str, typer.Option(help="The checkpoint after RLHF: a folder or a hub id.", show_default="shipped")]
 SuiteFile = Annotated[str, typer.Option("--suite", help="What to measure: a suite.json or its folder.", show_default="shipped")]
@@ -27,8 +36,12 @@ StoreFile = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, and nothing else there.")]
 Blocks = Annotated[
-    int | None,
-    typer.Option(help="Blocks of as equal a size as possible, each with an alpha of its own.", min=1, show_default="3"),
+    str | None,
+    typer.Option(
+        help="Blocks of as equal a size as possible, each with an alpha of its own; or the original code's block3, block6 "
+        "and so on, or layerwise.",
+        show_default="3",
+    ),
 ]
 Pivots = Annotated[
     str | None,
@@ -47,24 +60,49 @@ Rounding = Annotated[
 Seed = Annotated[int, typer.Option(help="What random rounding starts from.")]
 
 
-def chosen_partition(num_layers: int, blocks: int | None, pivots: str | None = None, own: str | None = None) -> Partition:
+def chosen_recipe(
+    num_layers: int, alphas: str, blocks: str | None, pivots: str | None, own: str | None, precision: Precision
+) -> Recipe:
+    """The recipe of the options. Raises AlphasError or HmaError for what the model's layers do not allow."""
+    if original.is_name(alphas):
+        if blocks or pivots or own:
+            raise HmaError(f"'{alphas}' says its blocks itself. Leave out --blocks, --pivots and --own.")
+        return original.read_name(alphas, num_layers, precision)
+    partition = chosen_partition(num_layers, blocks, pivots, own)
+    return Recipe(partition, alphas_of.parsed(alphas, partition.num_blocks), precision)
+
+
+def chosen_partition(num_layers: int, blocks: str | None, pivots: str | None = None, own: str | None = None) -> Partition:
     """The partition of three options. Raises HmaError for one that the model's layers do not allow."""
-    parts = tuple(part.strip() for part in (own or "").split(",") if part.strip())
+    parts = [part.strip() for part in (own or "").split(",") if part.strip()]
     if unknown := [part for part in parts if part not in OWN]:
         raise HmaError(f"--own names '{unknown[0]}'. Choose some of: {', '.join(OWN)}.")
-    parts = tuple(part for part in OWN if part in parts)
-    if pivots is None:
-        if blocks is not None and blocks > num_layers:
-            raise HmaError(f"{blocks} blocks were asked for and the model has {num_layers} layers. Ask for fewer blocks.")
-        return Partition(num_layers, Partition.equal(num_layers, blocks or min(3, num_layers)).starts, parts)
-    if blocks is not None:
+    if blocks is not None and pivots is not None:
         raise HmaError("--blocks and --pivots were both given. Give one of them.")
+    cut = _at(num_layers, pivots) if pivots is not None else _blocks(num_layers, blocks)
+    return Partition(num_layers, cut.starts, tuple(part for part in OWN if part in parts))
+
+
+def _at(num_layers: int, pivots: str) -> Partition:
     try:
-        return Partition.at(num_layers, tuple(int(pivot) for pivot in pivots.split(",")), parts)
+        return Partition.at(num_layers, tuple(int(pivot) for pivot in pivots.split(",")))
     except ValueError:
         raise HmaError(
             f"--pivots is '{pivots}'. Expected the last layers of blocks in rising order, each from 0 to {num_layers - 2}: 1,3."
         ) from None
+
+
+def _blocks(num_layers: int, blocks: str | None) -> Partition:
+    if blocks is None:
+        return Partition.equal(num_layers, min(3, num_layers))
+    named = original.partition(blocks, num_layers)
+    if named is not None:
+        return named
+    if not blocks.isdecimal() or int(blocks) < 1:
+        raise HmaError(f"--blocks is '{blocks}'. Expected a number from 1 to {num_layers}, block3 or block6, or layerwise.")
+    if int(blocks) > num_layers:
+        raise HmaError(f"{blocks} blocks were asked for and the model has {num_layers} layers. Ask for fewer blocks.")
+    return Partition.equal(num_layers, int(blocks))
 
 
 def chosen_precision(dtype: str | None, rounding: str, seed: int) -> Precision:

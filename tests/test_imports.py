@@ -25,7 +25,8 @@ ALLOWED = {
     "report": {"board", "checkpoints", "core", "text"},
     "launch": {"errors"},
     "card": {"checkpoints", "core", "text"},
-    "options": {"core", "errors", "study"},
+    "methods": {"core", "errors"},
+    "options": {"core", "errors", "methods", "study"},
     "export_cli": {"card", "checkpoints", "core", "errors", "evaluate", "options", "store", "study"},
     "bench": {"board", "checkpoints", "core", "errors", "engine", "store", "study", "ui"},
     "__main__": {"board", "checkpoints", "core", "errors", "engine", "store", "study"}
@@ -48,6 +49,7 @@ LIGHT = {
     "report",
     "launch",
     "export_cli",
+    "methods",
     "options",
     "bench",
     "__main__",

@@ -1,0 +1,1 @@
+"""Ways to choose alphas, and the original code's names for them."""
