@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from hma import report
+from hma import options, report
 from hma.bench.cli import app as bench_app
 from hma.board import Board
 from hma.checkpoints.preflight import preflight as checked_pair
@@ -24,28 +24,6 @@ from hma.errors import Cancelled, HmaError, MeasureError, Refused, StoreError
 from hma.export_cli import export, verify
 from hma.lab.cli import app as lab_app
 from hma.launch import launch
-from hma.options import (
-    POLICY,
-    REFERENCE,
-    SUITE,
-    Alphas,
-    AsJson,
-    Blocks,
-    DType,
-    Own,
-    Pivots,
-    Policy,
-    Reference,
-    Rounding,
-    Seed,
-    Size,
-    Split,
-    StoreFile,
-    SuiteFile,
-    chosen_partition,
-    chosen_precision,
-    chosen_recipe,
-)
 from hma.store import Store
 from hma.study import open_store, open_study
 
@@ -71,24 +49,24 @@ _HOPELESS = 3
 
 @app.command()
 def measure(
-    alphas: Alphas,
-    blocks: Blocks = None,
-    pivots: Pivots = None,
-    own: Own = None,
-    dtype: DType = None,
-    rounding: Rounding = "nearest",
-    seed: Seed = 0,
-    reference: Reference = REFERENCE,
-    policy: Policy = POLICY,
-    suite: SuiteFile = SUITE,
-    split: Split = "validation",
-    size: Size = None,
-    store: StoreFile = None,
-    as_json: AsJson = False,
+    alphas: options.Alphas,
+    blocks: options.Blocks = None,
+    pivots: options.Pivots = None,
+    own: options.Own = None,
+    dtype: options.DType = None,
+    rounding: options.Rounding = "nearest",
+    seed: options.Seed = 0,
+    reference: options.Reference = options.REFERENCE,
+    policy: options.Policy = options.POLICY,
+    suite: options.SuiteFile = options.SUITE,
+    split: options.Split = "validation",
+    size: options.Size = None,
+    store: options.StoreFile = None,
+    as_json: options.AsJson = False,
 ) -> None:
     """Measure one merge: its reward and abilities. A point that the store has is not measured again."""
     study = open_study(reference, policy, suite, split, size)
-    recipe = chosen_recipe(study.num_layers, alphas, blocks, pivots, own, chosen_precision(dtype, rounding, seed))
+    recipe = options.chosen_recipe(study.num_layers, alphas, blocks, pivots, own, options.chosen_precision(dtype, rounding, seed))
     opened = open_store(store)
     _measured(study, opened, [recipe], "single", as_json)
     point = opened.point(study.point_key(recipe))
@@ -107,26 +85,26 @@ def sweep(
     grid: Annotated[
         bool, typer.Option("--grid", help="Every combination over the blocks (steps ** blocks), not one alpha for all.")
     ] = False,
-    blocks: Blocks = None,
-    pivots: Pivots = None,
-    own: Own = None,
-    dtype: DType = None,
-    rounding: Rounding = "nearest",
-    seed: Seed = 0,
-    reference: Reference = REFERENCE,
-    policy: Policy = POLICY,
-    suite: SuiteFile = SUITE,
-    split: Split = "validation",
-    size: Size = None,
-    store: StoreFile = None,
-    as_json: AsJson = False,
+    blocks: options.Blocks = None,
+    pivots: options.Pivots = None,
+    own: options.Own = None,
+    dtype: options.DType = None,
+    rounding: options.Rounding = "nearest",
+    seed: options.Seed = 0,
+    reference: options.Reference = options.REFERENCE,
+    policy: options.Policy = options.POLICY,
+    suite: options.SuiteFile = options.SUITE,
+    split: options.Split = "validation",
+    size: options.Size = None,
+    store: options.StoreFile = None,
+    as_json: options.AsJson = False,
 ) -> None:
     """Measure the MA sweep (one alpha for all blocks), or a grid of block alphas. Interrupted, it resumes when run again."""
     study = open_study(reference, policy, suite, split, size)
-    partition = chosen_partition(study.num_layers, blocks, pivots, own)
+    partition = options.chosen_partition(study.num_layers, blocks, pivots, own)
     count = partition.num_blocks
     wanted = alphas_of.grid(steps, count) if grid else [(a,) * count for a in alphas_of.ladder(steps)]
-    precision = chosen_precision(dtype, rounding, seed)
+    precision = options.chosen_precision(dtype, rounding, seed)
     recipes = [Recipe(partition, a, precision) for a in wanted]
     opened = open_store(store)
     started = time.perf_counter()
@@ -146,13 +124,13 @@ def sweep(
 
 @app.command()
 def front(
-    reference: Reference = REFERENCE,
-    policy: Policy = POLICY,
-    suite: SuiteFile = SUITE,
-    split: Split = "validation",
-    size: Size = None,
-    store: StoreFile = None,
-    as_json: AsJson = False,
+    reference: options.Reference = options.REFERENCE,
+    policy: options.Policy = options.POLICY,
+    suite: options.SuiteFile = options.SUITE,
+    split: options.Split = "validation",
+    size: options.Size = None,
+    store: options.StoreFile = None,
+    as_json: options.AsJson = False,
 ) -> None:
     """The points that no other point beats, and the hypervolume between them and the worst corner of the two ends."""
     study = open_study(reference, policy, suite, split, size)
@@ -168,7 +146,9 @@ def front(
 
 
 @app.command()
-def preflight(reference: Reference = REFERENCE, policy: Policy = POLICY, as_json: AsJson = False) -> None:
+def preflight(
+    reference: options.Reference = options.REFERENCE, policy: options.Policy = options.POLICY, as_json: options.AsJson = False
+) -> None:
     """Check that a pair can be merged and fits, without reading its weights. Exit code 2 when it cannot.
 
     All that is wrong is listed, with what to do. A hub id is looked for in the cache of this machine; nothing is fetched.
@@ -188,10 +168,10 @@ def start_app(
     address: Annotated[
         str, typer.Option(help="The address to serve. Others than 127.0.0.1 let other machines in.")
     ] = "127.0.0.1",
-    reference: Reference = REFERENCE,
-    policy: Policy = POLICY,
-    suite: SuiteFile = SUITE,
-    store: StoreFile = None,
+    reference: options.Reference = options.REFERENCE,
+    policy: options.Policy = options.POLICY,
+    suite: options.SuiteFile = options.SUITE,
+    store: options.StoreFile = None,
     browser: Annotated[bool, typer.Option(help="Open a browser window at the page.")] = True,
 ) -> None:
     """Open the app in a browser."""

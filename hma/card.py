@@ -23,7 +23,7 @@ def _front_matter(merge: Merged) -> list[str]:
 
 
 def _what(merge: Merged) -> list[str]:
-    recipe, precision = merge.recipe, merge.recipe.precision
+    recipe, precision, lost = merge.recipe, merge.recipe.precision, text.lost(merge.recipe, merge.effective)
     rounding = "to the nearest" if precision.rounding == "nearest" else f"at random with the right mean (seed {precision.seed})"
     blocks = [recipe.partition.layers(k) for k in range(recipe.partition.num_blocks)]
     rows = [
@@ -45,7 +45,7 @@ def _what(merge: Merged) -> list[str]:
         "",
         f"Weights: {precision.dtype or 'the dtype of the policy'}, interpolated in float32 and rounded {rounding}. "
         "The effective alpha is what the rounding left of the alpha: the exact average that is nearest to the written weights.",
-        *(f"\n> {sentence}" for sentence in merge.warnings),
+        *([f"\n> {lost}"] if lost else []),
     ]
 
 

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
+from hma import options, text
 from hma.checkpoints.manifest import differences, read_recipe
 from hma.checkpoints.pair import Pair, open_pair
 from hma.core.point import Point
@@ -21,25 +22,6 @@ from hma.core.recipe import Recipe
 from hma.core.study import Study
 from hma.errors import Cancelled, ExportError, StoreError
 from hma.evaluate.suite import SPLITS, load_suite, suite_sizes
-from hma.options import (
-    POLICY,
-    REFERENCE,
-    SUITE,
-    Alphas,
-    AsJson,
-    Blocks,
-    DType,
-    Own,
-    Pivots,
-    Policy,
-    Reference,
-    Rounding,
-    Seed,
-    StoreFile,
-    SuiteFile,
-    chosen_precision,
-    chosen_recipe,
-)
 from hma.store import Store
 from hma.study import open_store
 
@@ -50,29 +32,29 @@ _screen = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def export(
-    alphas: Alphas,
+    alphas: options.Alphas,
     out: Annotated[Path, typer.Option(help="The folder to make.")],
-    blocks: Blocks = None,
-    pivots: Pivots = None,
-    own: Own = None,
-    dtype: DType = None,
-    rounding: Rounding = "nearest",
-    seed: Seed = 0,
+    blocks: options.Blocks = None,
+    pivots: options.Pivots = None,
+    own: options.Own = None,
+    dtype: options.DType = None,
+    rounding: options.Rounding = "nearest",
+    seed: options.Seed = 0,
     force: Annotated[bool, typer.Option("--force", help="Replace an earlier export.")] = False,
-    reference: Reference = REFERENCE,
-    policy: Policy = POLICY,
-    suite: SuiteFile = SUITE,
-    store: StoreFile = None,
-    as_json: AsJson = False,
+    reference: options.Reference = options.REFERENCE,
+    policy: options.Policy = options.POLICY,
+    suite: options.SuiteFile = options.SUITE,
+    store: options.StoreFile = None,
+    as_json: options.AsJson = False,
 ) -> None:
     """Write a merge as a complete model folder, with its recipe and a model card. The folder is there whole or not at all."""
-    precision = chosen_precision(dtype, rounding, seed)
+    precision = options.chosen_precision(dtype, rounding, seed)
     pair = open_pair(reference, policy)
-    recipe = chosen_recipe(pair.num_layers, alphas, blocks, pivots, own, precision)
+    recipe = options.chosen_recipe(pair.num_layers, alphas, blocks, pivots, own, precision)
     measured = _measured(pair, recipe, suite, store)
     done = _written(pair, recipe, out, measured, force, as_json)
-    for warning in done.merge.warnings:
-        _screen.print(f"[yellow]Warning:[/yellow] {escape(warning)}")
+    if lost := text.lost(recipe, done.merge.effective):
+        _screen.print(f"[yellow]Warning:[/yellow] {escape(lost)}")
     if as_json:
         _print_json(_to_dict(done))
     else:
@@ -83,7 +65,9 @@ def export(
             )
 
 
-def verify(folder: Annotated[Path, typer.Argument(help="A folder that `hma export` wrote.")], as_json: AsJson = False) -> None:
+def verify(
+    folder: Annotated[Path, typer.Argument(help="A folder that `hma export` wrote.")], as_json: options.AsJson = False
+) -> None:
     """Say whether an exported folder still is what its recipe.json says, file by file. Exits 2 when it is not."""
     folder = folder.expanduser()
     files = read_recipe(folder)["files"]
@@ -138,7 +122,7 @@ def _bar(total: int, *, hidden: bool) -> Iterator[Callable[[int], None]]:
 
 
 def _to_dict(done: Exported) -> dict[str, Any]:
-    merge = done.merge
+    merge, lost = done.merge, text.lost(done.merge.recipe, done.merge.effective)
     return {
         "folder": str(done.folder),
         "recipe": merge.recipe.to_dict(),
@@ -147,7 +131,7 @@ def _to_dict(done: Exported) -> dict[str, Any]:
         "files": {name: {"size": file.size, "sha256": file.sha256} for name, file in sorted(done.files.items())},
         "size": done.size,
         "seconds": done.seconds,
-        "warnings": merge.warnings,
+        "warnings": [lost] if lost else [],
     }
 
 

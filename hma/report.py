@@ -64,8 +64,12 @@ def print_points(study: Study, points: Sequence[Point], reference: Point | None,
         table.add_row(*cells, *([point.key] if wide else []))
     console.print(table)
     for point in points:
-        if text.lost(point):
-            console.print(f"Warning: {text.point_name(point)}: {text.lost(point)}", style="yellow", highlight=False)
+        if text.lost(point.recipe, point.effective_alphas):
+            console.print(
+                f"Warning: {text.point_name(point)}: {text.lost(point.recipe, point.effective_alphas)}",
+                style="yellow",
+                highlight=False,
+            )
     units = ", ".join(f"{axis.title} in {axis.unit}" for axis in axes)
     console.print(
         f"{units}. ± is one standard error. An alpha is the share of the reference: 0 is the policy, 1 is the reference; "

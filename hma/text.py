@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 
 from hma.core.point import Point, Score
+from hma.core.precision import lost_alphas
 from hma.core.recipe import Recipe
 
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
@@ -79,12 +81,13 @@ def numbers_of(recipe: Recipe) -> list[str]:
     return [part for part in (chosen.dtype, rounding) if part]
 
 
-def lost(point: Point) -> str:
-    """What rounding took from the asked alphas and what helps, or nothing where it took less than ``LOST``."""
-    names = point.recipe.partition.block_names()
-    parts = [f"{names[k]} {alpha(point.recipe.alphas[k])} became {found:.3f}" for k, found in point.lost_alphas.items()]
-    if not parts:
+def lost(recipe: Recipe, effective: Sequence[float | None]) -> str:
+    """What rounding took from the asked alphas and what helps, or nothing where it took too little to matter or is not known."""
+    names = recipe.partition.block_names()
+    found = lost_alphas(recipe.alphas, effective) if effective else {}
+    if not found:
         return ""
+    parts = [f"{names[k]} {alpha(recipe.alphas[k])} became {share:.3f}" for k, share in found.items()]
     return (
         f"Rounding moved the effective alphas: {', '.join(parts)}. The checkpoints differ by too few units in the last place "
         "for their dtype to hold what lies between; choose float16 or float32, or stochastic rounding."

@@ -194,7 +194,6 @@ def test_every_old_version_still_opens(tmp_path):
         assert [p.recipe.alphas for p in points] == [(0.2, 0.2, 0.2)]
         assert points[0].scores["reward"].value == pytest.approx(measurement().results["reward"].items.mean())
         assert points[0].effective_alphas == (() if version == 1 else (0.19, 0.2, 0.25))
-        assert points[0].lost_alphas == ({} if version == 1 else {2: 0.25})
 
 
 def test_points_of_an_older_version_are_taken_in(tmp_path):

@@ -137,7 +137,7 @@ def _checkpoint(folder: Path, megabytes: int, content: np.ndarray) -> None:
     config = {"model_type": "llama", "architectures": ["LlamaForCausalLM"], "dtype": "bfloat16", "hidden_size": _HIDDEN}
     config |= {"num_hidden_layers": sum("q_proj" in name for name in shapes), "vocab_size": _WORDS, "tie_word_embeddings": False}
     (folder / "config.json").write_text(json.dumps(config))
-    (folder / "tokenizer.json").write_text("{}")
+    (folder / "tokenizer.json").write_text(json.dumps({"model": {"type": "WordLevel", "vocab": {}}}))
     shards: list[dict[str, tuple[int, ...]]] = [{}]
     for name, shape in shapes.items():
         if sum(2 * int(np.prod(s)) for s in shards[-1].values()) > _SHARD:

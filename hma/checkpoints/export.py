@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hma.checkpoints.manifest import RECIPE
-from hma.checkpoints.pair import _TOKENIZER_FILES, Checkpoint, Pair
+from hma.checkpoints.pair import TOKENIZER_FILES, Checkpoint, Pair
 from hma.checkpoints.place import placed
 from hma.checkpoints.plan import INDEX, index_of, planned
 from hma.checkpoints.stream import Written, write_shards
@@ -22,9 +22,6 @@ from hma.core.recipe import Recipe
 from hma.errors import ExportError
 
 CARD = "README.md"
-
-_OFF = 0.02
-"""How far the effective alpha may be from the one asked for before a person is told."""
 
 _MARGIN = 1 << 20
 """Bytes kept free for the small files."""
@@ -40,19 +37,6 @@ class Merged:
     pair: Pair
     recipe: Recipe
     effective: tuple[float | None, ...]
-
-    @property
-    def warnings(self) -> list[str]:
-        """A sentence for each block whose alpha the rounding moved by more than ``_OFF``."""
-        names = self.recipe.partition.block_names()
-        off = [
-            f"Block {name}: alpha {asked:g} was asked for, and the written weights hold {found:.3f}, since rounding loses "
-            "what is smaller than half a unit in the last place."
-            for name, asked, found in zip(names, self.recipe.alphas, self.effective, strict=True)
-            if found is not None and abs(found - asked) > _OFF
-        ]
-        cures = "Cures: --dtype float16 or --dtype float32, or --rounding stochastic."
-        return [f"{sentence} {cures}" for sentence in off]
 
 
 @dataclass(frozen=True)
@@ -123,7 +107,7 @@ def _version(name: str) -> str | None:
 
 def _copied(policy: Checkpoint) -> list[Path]:
     """The policy's tokenizer files, chat template and generation settings."""
-    found = {path for pattern in _TOKENIZER_FILES for path in policy.folder.glob(pattern) if path.is_file()}
+    found = {path for pattern in TOKENIZER_FILES for path in policy.folder.glob(pattern) if path.is_file()}
     return sorted(path for path in found if not path.name.startswith((".", CARD)) and path.suffix != ".safetensors")
 
 

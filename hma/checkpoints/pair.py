@@ -19,7 +19,7 @@ from hma.errors import CheckpointError
 _WINDOWS, _WINDOW = 16, 1 << 14
 """Of a tensor of more bytes than these two's product, that many evenly spaced windows enter the fingerprint."""
 
-_TOKENIZER_FILES = ("*token*", "vocab*", "merges.txt", "*.model", "*.jinja", "generation_config.json")
+TOKENIZER_FILES = ("*token*", "vocab*", "merges.txt", "*.model", "*.jinja", "generation_config.json")
 """What else in a checkpoint's folder its answers depend on."""
 
 
@@ -95,7 +95,7 @@ def _fingerprint(folder: Path, config: dict[str, Any], tensors: dict[str, Tensor
     minutes: training changes weights all over a tensor, so that the windows tell two checkpoints apart.
     """
     hasher = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
-    for file in sorted({f for pattern in _TOKENIZER_FILES for f in folder.glob(pattern) if f.is_file()}):
+    for file in sorted({f for pattern in TOKENIZER_FILES for f in folder.glob(pattern) if f.is_file()}):
         hasher.update(f"{file.name} {hashlib.sha256(file.read_bytes()).hexdigest()}".encode())
     for name in sorted(tensors):
         tensor = tensors[name]

@@ -16,10 +16,6 @@ REWARD = "reward"
 """The name of the alignment axis among a point's scores."""
 
 
-LOST = 0.02
-"""How far an effective alpha may be off from the asked one before a person is warned."""
-
-
 @dataclass(frozen=True)
 class Score:
     """A metric's value, larger is better, with its standard error, item count and 95 % interval."""
@@ -53,12 +49,6 @@ class Point:
     device: str = ""
     timings: Mapping[str, float] = field(default_factory=dict)
     effective_alphas: tuple[float, ...] = ()
-
-    @property
-    def lost_alphas(self) -> dict[int, float]:
-        """Blocks whose effective alpha is off from the asked one by more than ``LOST``, with what it is."""
-        pairs = enumerate(zip(self.recipe.alphas, self.effective_alphas, strict=False))
-        return {k: effective for k, (asked, effective) in pairs if abs(effective - asked) > LOST}
 
     @property
     def reward(self) -> Score:

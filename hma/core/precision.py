@@ -1,12 +1,16 @@
-"""In which numbers a merge is written."""
+"""In which numbers a merge is written, and what they leave of the alphas."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 NAMES = ("bfloat16", "float16", "float32")
 ROUNDINGS = ("nearest", "stochastic")
+
+LOST = 0.02
+"""How far an effective alpha may be off from the asked one before a person is warned."""
 
 
 @dataclass(frozen=True)
@@ -33,3 +37,12 @@ class Precision:
 
 NEAREST = Precision()
 """The checkpoints' own dtype, rounded to the nearest."""
+
+
+def lost_alphas(asked: Sequence[float], effective: Sequence[float | None]) -> dict[int, float]:
+    """Blocks whose effective alpha is off from the asked one by more than ``LOST``, with what it is.
+
+    An effective alpha is None where both ends hold the same weights.
+    """
+    pairs = enumerate(zip(asked, effective, strict=True))
+    return {k: found for k, (alpha, found) in pairs if found is not None and abs(found - alpha) > LOST}

@@ -47,8 +47,8 @@ def _listed(board: Board, point: Point) -> str:
 
 def show_point(board: Board, point: Point) -> None:
     """The point's scores beside those of both ends, with its tax."""
-    if text.lost(point):
-        st.warning(text.lost(point))
+    if text.lost(point.recipe, point.effective_alphas):
+        st.warning(text.lost(point.recipe, point.effective_alphas))
     st.html(_scores(board, point))
     st.caption(_origin(board, point))
 

@@ -23,7 +23,7 @@ from hma.checkpoints.manifest import differences
 from hma.checkpoints.pair import open_pair
 from hma.checkpoints.precision import merged
 from hma.core.partition import Partition
-from hma.core.precision import Precision
+from hma.core.precision import Precision, lost_alphas
 from hma.core.recipe import Recipe
 from hma.errors import CheckpointError, ExportError
 from tests import tiny
@@ -84,7 +84,6 @@ def test_both_ends_are_the_inputs_bit_for_bit(tmp_path, dtype):
         done = export(pair, whole(alpha), tmp_path / f"out-{alpha}")
         assert all(same_bits(tensor, weights(end)[name]) for name, tensor in weights(done.folder).items())
         assert done.merge.effective == (pytest.approx(alpha),)
-        assert done.merge.warnings == []
 
 
 def test_a_tied_head_that_is_stored_twice_stays_tied(tmp_path):
@@ -122,16 +121,14 @@ def test_pieces_change_no_bit_and_the_config_names_the_dtype(tmp_path, monkeypat
     assert again.files == done.files  # from the same recipe, the same bytes
 
 
-def test_what_rounding_loses_is_said_with_its_cures(tmp_path):
+def test_what_rounding_loses_is_found_and_each_cure_keeps_it(tmp_path):
     folders = tiny.write_pair(tmp_path, hidden=64, dtype="bfloat16")
     neighbours = {n: (t.view(torch.int16) + 1).view(torch.bfloat16) for n, t in weights(folders[0]).items()}
     save_file(neighbours, folders[1] / "model.safetensors", metadata={"format": "pt"})
     pair = open_pair(*folders)
     lost = export(pair, whole(0.3), tmp_path / "lost").merge
     assert lost.effective == (0.0,)
-    assert "alpha 0.3 was asked for, and the written weights hold 0.000" in lost.warnings[0]
-    assert "--dtype float16" in lost.warnings[0]
-    assert "--rounding stochastic" in lost.warnings[0]
+    assert lost_alphas(lost.recipe.alphas, lost.effective) == {0: 0.0}
     for cure, error in ((Precision("float32"), 1e-4), (Precision(None, "stochastic"), 0.05)):
         kept = export(pair, replace(whole(0.3), precision=cure), tmp_path / cure.rounding).merge
         assert kept.effective == (pytest.approx(0.3, abs=error),)

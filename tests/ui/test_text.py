@@ -1,7 +1,5 @@
 """Digits, signs and names, and that no text of others becomes markup."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,7 +7,7 @@ from hypothesis import strategies as st
 
 from hma import text
 from hma.core.partition import Partition
-from hma.core.point import Point, Score
+from hma.core.point import Score
 from hma.core.precision import Precision
 from hma.core.recipe import Recipe
 from hma.core.statistics import Result
@@ -87,12 +85,11 @@ def test_a_tax_is_paired_by_item():
 
 def test_what_rounding_took_is_said_with_its_cures():
     recipe = Recipe(Partition.equal(6), (0.2, 0.4, 0.4))
-    point = Point("key", recipe, {}, Score(1, 1, 1, 1, 1), effective_alphas=(0.035, 0.41, 0.4))
-    said = text.lost(point)
+    said = text.lost(recipe, (0.035, 0.41, None))
     assert "input 0.2 became 0.035" in said
     assert "middle" not in said
     assert "float16" in said
-    assert not text.lost(replace(point, effective_alphas=()))
+    assert not text.lost(recipe, ())
 
 
 def test_a_recipe_that_chose_its_numbers_says_so():
