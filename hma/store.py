@@ -6,6 +6,7 @@ import contextlib
 import json
 import sqlite3
 import threading
+import time
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -56,6 +57,9 @@ CREATE TABLE results (
 ) STRICT;
 """
 
+_PATIENCE = 30
+"""Seconds that another process is waited for."""
+
 _COLUMNS = "recipe, method, device, measured_at, elapsed_seconds, timings, effective_alphas"
 
 
@@ -94,7 +98,7 @@ class Store:
         with self._connection() as connection:
             # Looked at first: a file that is not ours to write stays as it is, byte for byte.
             version = self._checked_version(connection)
-            connection.execute("PRAGMA journal_mode = WAL")
+            _write_ahead(connection)
             if version < VERSION:
                 connection.execute("BEGIN IMMEDIATE")
                 self._migrate(connection)
@@ -219,7 +223,7 @@ class Store:
         """One connection and, for writing, one transaction; sqlite's errors become StoreError."""
         try:
             with contextlib.closing(
-                sqlite3.connect(self.path.as_uri(), uri=True, timeout=30, isolation_level=None)
+                sqlite3.connect(self.path.as_uri(), uri=True, timeout=_PATIENCE, isolation_level=None)
             ) as connection:
                 connection.execute("PRAGMA foreign_keys = ON")
                 if attach is not None:
@@ -247,7 +251,7 @@ class Store:
         if "not a database" in reason or "malformed" in reason:
             return f"{self.path} is not a store of points ({reason}). Choose another file with --store."
         if "locked" in reason:
-            return f"{self.path} has been held by another process for 30 seconds ({reason}). Close it and try again."
+            return f"{self.path} has been held by another process for {_PATIENCE} seconds ({reason}). Close it and try again."
         return (
             f"{self.path} cannot be used ({reason}). Check that the file and its folder can be written, "
             "or choose another with --store."
@@ -255,9 +259,12 @@ class Store:
 
     def _checked_version(self, connection: sqlite3.Connection) -> int:
         """The file's version. Raises StoreError for a newer one, and for a file of another program."""
+        connection.execute("BEGIN")  # Another process may be making it: both are read as of one moment.
         (version,) = connection.execute("PRAGMA user_version").fetchone()
+        (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        connection.execute("COMMIT")
         _check_version(version, self.path)
-        if version == 0 and connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        if version == 0 and tables:
             raise StoreError(f"{self.path} is an SQLite file of another program. Choose another file with --store.")
         return version
 
@@ -311,3 +318,15 @@ def _read_results(connection: sqlite3.Connection, points: list[str], outputs: bo
             written = None if said is None else tuple(json.loads(zlib.decompress(said)))
             found[point][name] = Result(aggregation, values, names, written)
     return found
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Put a new file into WAL mode: SQLite itself does not wait while another process is at the same."""
+    deadline = time.monotonic() + _PATIENCE
+    while connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)

@@ -27,7 +27,7 @@ ALLOWED = {
     "card": {"checkpoints", "core", "text"},
     "methods": {"core", "errors"},
     "options": {"core", "errors", "methods", "study"},
-    "export_cli": {"card", "checkpoints", "core", "errors", "evaluate", "options", "store", "study"},
+    "export_cli": {"card", "checkpoints", "core", "errors", "evaluate", "options", "store", "study", "text"},
     "bench": {"board", "checkpoints", "core", "errors", "engine", "store", "study", "ui"},
     "__main__": {"board", "checkpoints", "core", "errors", "engine", "store", "study"}
     | {"lab", "bench", "report", "launch", "export_cli", "options"},

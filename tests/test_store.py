@@ -185,6 +185,19 @@ def test_two_processes_write_into_one_store(tmp_path):
     assert len(Store(path).points(STUDY)) == 80
 
 
+def test_processes_that_make_one_store_at_the_same_moment_all_have_it(tmp_path):
+    code = "import sys; from hma.store import Store; sys.stdin.read(1); [Store(path) for path in sys.argv[1:]]"
+    paths = [str(tmp_path / f"{n}.sqlite") for n in range(40)]
+    openers = [
+        subprocess.Popen([sys.executable, "-c", code, *paths], stdin=subprocess.PIPE, cwd=Path(__file__).parents[1])
+        for _ in range(3)
+    ]
+    time.sleep(1)
+    for opener in openers:
+        opener.stdin.close()
+    assert [opener.wait(timeout=60) for opener in openers] == [0, 0, 0]
+
+
 def test_every_old_version_still_opens(tmp_path):
     """``tests/stores/version-N.sqlite`` is a file that version N wrote."""
     folder = Path(__file__).parent / "stores"
