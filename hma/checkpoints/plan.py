@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hma.checkpoints.pair import Pair, Tensor
-from hma.core.partition import Partition, layer_of
-from hma.core.precision import Precision
+from hma.core.partition import EMBEDDINGS, Place, layer_of, part_of, place_of
 from hma.core.recipe import Recipe
 from hma.errors import CheckpointError
 
@@ -29,12 +28,12 @@ PIECE = 1 << 22
 class Merge:
     """One tensor to be written: its dtype by safetensors' name, its block and alpha, and its two ends.
 
-    ``alpha`` is None for what is no float: it comes from the policy as it is.
+    ``block`` is None for what stays the reference's, ``alpha`` for what is no float: it comes from the policy as it is.
     """
 
     name: str
     dtype: str
-    block: int
+    block: int | None
     alpha: float | None
     reference: Tensor
     policy: Tensor
@@ -79,10 +78,9 @@ def planned(pair: Pair, recipe: Recipe) -> list[Shard]:
     Raises CheckpointError for a dtype that cannot be averaged.
     """
     files: dict[str, list[Merge]] = {}
-    follows = _tied(pair, recipe.partition)
+    follows = _tied(pair)
     for name, policy in pair.policy.tensors.items():
-        block = recipe.partition.block_of(follows.get(name, name))
-        merge = _merge(name, pair.reference.tensors[name], policy, block, recipe.alphas[block], recipe.precision)
+        merge = _merge(name, place_of(follows.get(name, name), policy.shape), pair.reference.tensors[name], policy, recipe)
         files.setdefault(policy.file.name, []).append(merge)
     return [_shard(file, merges) for file, merges in sorted(files.items())]
 
@@ -95,15 +93,16 @@ def index_of(shards: list[Shard]) -> str:
     return json.dumps(content, indent=2) + "\n"
 
 
-def _merge(name: str, reference: Tensor, policy: Tensor, block: int, alpha: float, precision: Precision) -> Merge:
+def _merge(name: str, place: Place, reference: Tensor, policy: Tensor, recipe: Recipe) -> Merge:
     if policy.dtype.startswith("F") and policy.dtype not in _MERGED:
         raise CheckpointError(
             f"{name} is stored as {policy.dtype}, which cannot be averaged. "
             "Give both checkpoints in bfloat16, float16 or float32, before any quantization."
         )
+    block, wanted = recipe.partition.block_at(place), recipe.precision.dtype
     if policy.dtype not in _MERGED:
         return Merge(name, policy.dtype, block, None, reference, policy)
-    return Merge(name, _STORED[precision.dtype] if precision.dtype else policy.dtype, block, alpha, reference, policy)
+    return Merge(name, _STORED[wanted] if wanted else policy.dtype, block, recipe.alpha_at(place), reference, policy)
 
 
 def _shard(file: str, merges: list[Merge]) -> Shard:
@@ -123,7 +122,7 @@ def _shard(file: str, merges: list[Merge]) -> Shard:
     return Shard(file, struct.pack("<Q", len(text)) + text, tuple(merges))
 
 
-def _tied(pair: Pair, partition: Partition) -> dict[str, str]:
+def _tied(pair: Pair) -> dict[str, str]:
     """Heads that both checkpoints hold as a second copy of the embeddings, with the name of the embeddings.
 
     A model that ties them has one parameter there, with one alpha: two alphas would tear it in two.
@@ -132,8 +131,8 @@ def _tied(pair: Pair, partition: Partition) -> dict[str, str]:
         return {}
     tensors = pair.policy.tensors
     outside = [n for n in tensors if layer_of(n) is None and len(tensors[n].shape) == 2]
-    heads = [n for n in outside if partition.block_of(n) > 0]
-    embeddings = [n for n in outside if partition.block_of(n) == 0]
+    embeddings = [n for n in outside if part_of(n) == EMBEDDINGS]
+    heads = [n for n in outside if n not in embeddings]
     return {
         head: embedding
         for head in heads

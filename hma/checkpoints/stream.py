@@ -152,8 +152,9 @@ class _Line:
         self._turn = (self._turn + 1) % len(self._slots)
         for task in slot.tasks:
             task.result()
-        self.effective[slot.block].along += slot.along
-        self.effective[slot.block].squared += slot.squared
+        if slot.block is not None:
+            self.effective[slot.block].along += slot.along
+            self.effective[slot.block].squared += slot.squared
         slot.tasks, slot.along, slot.squared = [], 0.0, 0.0
         return slot
 
@@ -183,7 +184,7 @@ class _Slot:
     def __init__(self) -> None:
         self.policy, self.reference, self.made = (torch.empty(PIECE, dtype=torch.uint8) for _ in range(3))
         self.tasks: list[Future[None]] = []
-        self.block = 0
+        self.block: int | None = None
         self.along = self.squared = 0.0
 
     def read(self, sources: list[tuple[int, Tensor]], merge: Merge, first: int, last: int) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import torch
 
 from hma.checkpoints.precision import DTYPES, EffectiveAlpha, merge_into
-from hma.core.partition import Partition
+from hma.core.partition import Place, place_of
 from hma.core.precision import NEAREST, Precision
 from hma.core.recipe import Recipe
 
@@ -15,30 +15,28 @@ from hma.core.recipe import Recipe
 class LiveWeights:
     """Parameters with their two ends, by the place that gives them their alpha.
 
-    Embeddings, layers, final norm and head whose alpha stays as it was are not written again, so that
-    moving one slider rewrites one block.
+    Places whose alpha stays as it was are not written again, so that moving one slider rewrites one block.
     """
 
     def __init__(self, num_layers: int, weights: Iterable[tuple[str, torch.nn.Parameter, torch.Tensor, torch.Tensor]]) -> None:
         """``weights`` are (name, live parameter, reference, policy), the last three of one shape on one device."""
-        self._places: list[list[_Weight]] = [[] for _ in range(num_layers + 3)]
-        partition = Partition.equal(num_layers, num_layers)
+        self._num_layers = num_layers
+        self._places: dict[Place, list[_Weight]] = {}
         for name, parameter, reference, policy in weights:
-            self._places[partition.place_of(name)].append(_Weight(name, parameter, reference, policy))
-        self._written: tuple[float, ...] = ()
+            place = place_of(name, parameter.shape)
+            self._places.setdefault(place, []).append(_Weight(name, parameter, reference, policy))
+        self._written: dict[Place, float] = {}
         self._precision = NEAREST
-        self._found: dict[tuple[int, float, Precision], EffectiveAlpha] = {}
+        self._found: dict[tuple[Place, float, Precision], EffectiveAlpha] = {}
 
     def write(self, recipe: Recipe) -> None:
         """Write the recipe's merge. Raises CheckpointError when a weight does not fit into its dtype."""
-        wanted, precision = recipe.shares, recipe.precision
-        if len(wanted) != len(self._places):
-            raise ValueError(f"a recipe of {len(wanted) - 3} layers for a model of {len(self._places) - 3}")
-        before = self._written if precision == self._precision and self._written else (None,) * len(wanted)
-        self._written, self._precision = (), precision  # An interruption leaves the weights unknown, not wrong.
+        wanted, precision = self._wanted(recipe), recipe.precision
+        before = self._written if precision == self._precision else {}
+        self._written, self._precision = {}, precision  # An interruption leaves the weights unknown, not wrong.
         with torch.inference_mode():
-            for place, alpha in enumerate(wanted):
-                if alpha != before[place]:
+            for place, alpha in wanted.items():
+                if alpha != before.get(place):
                     for weight in self._places[place]:
                         weight.write(alpha, precision)
         self._written = wanted
@@ -49,20 +47,25 @@ class LiveWeights:
         ``<live - policy, reference - policy> / |reference - policy|^2`` over the block's weights; the asked
         alpha where nothing differs.
         """
-        if self._written != recipe.shares or self._precision != recipe.precision:
+        if self._written != self._wanted(recipe) or self._precision != recipe.precision:
             raise ValueError("the live weights do not hold this recipe's merge")
-        partition = recipe.partition
-        blocks = partition.shares(tuple(range(partition.num_blocks)))
         sums = [EffectiveAlpha() for _ in recipe.alphas]
-        for place, alpha in enumerate(self._written):
-            key = (place, alpha, recipe.precision)
-            if key not in self._found:
-                self._found[key] = self._measured(place)
-            sums[int(blocks[place])] += self._found[key]
+        for place, alpha in self._written.items():
+            block, key = recipe.partition.block_at(place), (place, alpha, recipe.precision)
+            if block is not None:
+                if key not in self._found:
+                    self._found[key] = self._measured(place)
+                sums[block] += self._found[key]
         return tuple(alpha if found.value is None else found.value for alpha, found in zip(recipe.alphas, sums, strict=True))
 
+    def _wanted(self, recipe: Recipe) -> dict[Place, float]:
+        """The alpha of every place. Raises ValueError for a recipe of another model."""
+        if recipe.partition.num_layers != self._num_layers:
+            raise ValueError(f"a recipe of {recipe.partition.num_layers} layers for a model of {self._num_layers}")
+        return {place: recipe.alpha_at(place) for place in self._places}
+
     @torch.inference_mode()
-    def _measured(self, place: int) -> EffectiveAlpha:
+    def _measured(self, place: Place) -> EffectiveAlpha:
         found = EffectiveAlpha()
         for weight in self._places[place]:
             found.add(weight.parameter.data, weight.reference, weight.policy)

@@ -3,16 +3,38 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 _LAYER = re.compile(r"(?:^|\.)(?:layers|layer|h|blocks|block)\.(\d+)\.")
 _EMBEDDING = re.compile(r"(?:^|\.)(?:\w*embed(?!_out)\w*|wte|wpe)(?:\.|$)")
 """``embed_out`` is GPT-NeoX's name for the head."""
 _HEAD = re.compile(r"(?:^|\.)(?:lm_head|embed_out|output)\.")
+_NO_LINEAR = re.compile(r"norm|\bln|bias|embed(?!_out)|conv")
+"""In the last two words of a name: what is no linear weight, even with two dimensions (a mask called bias, norms a head)."""
 
 EMBEDDINGS, NORM, HEAD = "embeddings", "norm", "head"
 OWN = (EMBEDDINGS, NORM, HEAD)
 """What lies outside the layers, in the order of the blocks: before them, and after them."""
+
+
+class Place(NamedTuple):
+    """Where a parameter lies: in which part (see ``part_of``), and whether it is one of that part's linear weights."""
+
+    part: int | str
+    is_linear: bool
+
+
+def place_of(parameter: str, shape: Sequence[int]) -> Place:
+    """The place of a parameter, by its name and shape.
+
+    Linear weights are what has two dimensions or more in a layer or the head (experts joined in one tensor
+    and routers too), except for norms, biases, embeddings and convolutions by their names.
+    """
+    part, last = part_of(parameter), ".".join(parameter.split(".")[-2:])
+    return Place(part, len(shape) > 1 and part not in (EMBEDDINGS, NORM) and not _NO_LINEAR.search(last))
 
 
 def part_of(parameter: str) -> int | str:
@@ -40,11 +62,17 @@ class Partition:
     blocks of their own: ``embeddings`` before the others, ``norm`` and ``head`` after them. So every
     parameter is in exactly one block and equal alphas are plain model averaging [HMA §5; the
     original code gives final norm and head an alpha of their own].
+
+    ``linear_only`` is the scope of the original code's HMA: blocks hold only linear weights, the head is a
+    block of its own, and what is in no block stays the reference's: embeddings, norms, biases. So equal alphas
+    are not model averaging, and alpha 0 is not the policy. [The code takes the biases of linear layers along;
+    its models have none.]
     """
 
     num_layers: int
     starts: tuple[int, ...]
     own: tuple[str, ...] = ()
+    linear_only: bool = False
 
     def __post_init__(self) -> None:
         if self.num_layers < 1:
@@ -54,6 +82,8 @@ class Partition:
             raise ValueError(f"starts {self.starts} must begin at 0, rise, and stay below num_layers {self.num_layers}")
         if self.own != tuple(part for part in OWN if part in self.own):
             raise ValueError(f"own {self.own} must be some of {OWN}, in this order")
+        if self.linear_only and self.own != (HEAD,):
+            raise ValueError(f"own {self.own} must be {(HEAD,)} where only linear weights are averaged")
 
     @classmethod
     def equal(cls, num_layers: int, num_blocks: int = 3) -> Partition:
@@ -104,23 +134,19 @@ class Partition:
             raise ValueError(f"{len(alphas)} alphas for {self.num_blocks} blocks")
         return tuple(a for k, a in enumerate(alphas) for _ in self.layers(k))
 
-    def shares(self, alphas: tuple[float, ...]) -> tuple[float, ...]:
-        """What the alphas come to in the end: one for the embeddings, one a layer, one each for final norm and head."""
-        layers = self.layer_alphas(alphas)
-        own = dict(zip(self.own[self._before :], alphas[self._before + len(self.starts) :], strict=True))
-        first = alphas[0] if self._before else layers[0]
-        return (first, *layers, own.get(NORM, layers[-1]), own.get(HEAD, layers[-1]))
+    def block_at(self, place: Place) -> int | None:
+        """The block (from 0) of what lies at a place, or None for what stays the reference's."""
+        if self.linear_only and not place.is_linear:
+            return None
+        if place.part in self.own:
+            return self.own.index(place.part) + (0 if place.part == EMBEDDINGS else len(self.starts))
+        layer = {EMBEDDINGS: 0, NORM: self.num_layers - 1, HEAD: self.num_layers - 1}.get(place.part, place.part)
+        if layer >= self.num_layers:
+            raise ValueError(f"a parameter of layer {layer}, and the model has {self.num_layers}")
+        return self._before + bisect_right(self.starts, layer) - 1
 
-    def place_of(self, parameter: str) -> int:
-        """The place among ``shares`` that a parameter, by its name, takes its alpha from."""
-        part = part_of(parameter)
-        if isinstance(part, str):
-            return {EMBEDDINGS: 0, NORM: self.num_layers + 1, HEAD: self.num_layers + 2}[part]
-        if part >= self.num_layers:
-            raise ValueError(f"{parameter} names layer {part}, the model has {self.num_layers}")
-        return 1 + part
-
-    def block_of(self, parameter: str) -> int:
-        """The block (from 0) that a parameter belongs to, by its name."""
-        blocks = self.shares(tuple(range(self.num_blocks)))
-        return int(blocks[self.place_of(parameter)])
+    def block_of(self, parameter: str, shape: Sequence[int] | None = None) -> int | None:
+        """The block of a parameter by its name, see ``block_at``; where only linear weights are averaged, by its shape too."""
+        if shape is None and self.linear_only:
+            raise ValueError(f"the shape of {parameter} says whether it is a linear weight")
+        return self.block_at(place_of(parameter, shape or ()))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hma.core.alphas import checked
-from hma.core.partition import Partition
+from hma.core.partition import EMBEDDINGS, HEAD, NORM, Partition, Place
 from hma.core.precision import NEAREST, Precision
 
 
@@ -38,10 +38,17 @@ class Recipe:
         """One alpha a layer, input to output."""
         return self.partition.layer_alphas(self.alphas)
 
+    def alpha_at(self, place: Place) -> float:
+        """The alpha of what lies at a place: its block's, or 1 for what stays the reference's."""
+        block = self.partition.block_at(place)
+        return 1.0 if block is None else self.alphas[block]
+
     @property
     def shares(self) -> tuple[float, ...]:
-        """The alpha of embeddings, of each layer, of final norm and of head."""
-        return self.partition.shares(self.alphas)
+        """The alpha of embeddings, of each layer's linear weights, of final norm and of head."""
+        linear = (Place(part, True) for part in (*range(self.partition.num_layers), HEAD))
+        *layers, head = map(self.alpha_at, linear)
+        return (self.alpha_at(Place(EMBEDDINGS, False)), *layers, self.alpha_at(Place(NORM, False)), head)
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -51,12 +58,19 @@ class Recipe:
         identity: dict[str, Any] = {"kind": "merge", "layer_alphas": inside}
         if (shares[0], *shares[-2:]) != (inside[0], inside[-1], inside[-1]):
             identity["outside"] = (shares[0], *shares[-2:])
+        if self.is_linear_only:
+            identity["linear_only"] = True
         return identity if self.precision == NEAREST else identity | {"precision": self.precision.to_dict()}
 
     @property
     def is_average(self) -> bool:
         """Whether one alpha holds everywhere: model averaging (MA), both ends included."""
-        return len(set(self.alphas)) == 1
+        return set(self.alphas) == {1.0} if self.partition.linear_only else len(set(self.alphas)) == 1
+
+    @property
+    def is_linear_only(self) -> bool:
+        """Whether only linear weights are averaged; not where that comes to the reference, which is one model either way."""
+        return self.partition.linear_only and not self.is_average
 
     @property
     def is_end(self) -> bool:
@@ -71,12 +85,14 @@ class Recipe:
             "alphas": list(self.alphas),
         }
         own = {"own": list(self.partition.own)} if self.partition.own else {}
-        return data | own | ({} if self.precision == NEAREST else {"precision": self.precision.to_dict()})
+        scope = {"linear_only": True} if self.partition.linear_only else {}
+        return data | own | scope | ({} if self.precision == NEAREST else {"precision": self.precision.to_dict()})
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Recipe:
         """The inverse of ``to_dict``."""
         if data.get("kind") != "merge":
             raise ValueError(f"unknown recipe kind {data.get('kind')!r}")
-        partition = Partition(data["num_layers"], tuple(data["starts"]), tuple(data.get("own", ())))
+        scope = tuple(data.get("own", ())), data.get("linear_only", False)
+        partition = Partition(data["num_layers"], tuple(data["starts"]), *scope)
         return cls(partition, tuple(data["alphas"]), Precision(**data.get("precision", {})))

@@ -106,3 +106,46 @@ def test_a_merge_is_the_sum_that_torch_does_in_double(folders, tmp_path):
     loaded = AutoModelForCausalLM.from_pretrained(done.folder, dtype="auto")
     for name, weight in loaded.named_parameters():
         assert torch.equal(weight.data, weights[name].data), name  # what is evaluated is what is exported
+
+
+def linear_weights(model):
+    """The names of the weights that linear layers compute with, by the classes of the modules; experts by their names."""
+    modules = dict(model.named_modules())
+    tied = model.get_input_embeddings().weight
+    return {
+        name
+        for name, weight in model.named_parameters()
+        if weight is not tied
+        and (
+            (type(modules[name.rpartition(".")[0]]).__name__ in ("Linear", "Conv1D") and name.endswith(".weight"))
+            or re.search(r"\.(?:gate\.weight|experts\.\w+_proj)$", name)
+        )
+    }
+
+
+def test_linear_weights_alone_are_averaged_and_all_else_is_the_references(folders, tmp_path):
+    """The scope of the original code's HMA: what is measured is what is exported, and both are what the modules say."""
+    pair = open_pair(*folders)
+    recipe = Recipe(Partition(3, (0, 1, 2), ("head",), linear_only=True), (0.2, 0.5, 0.9, 0.4))
+    live = LiveModel(pair)
+    live.write(Recipe(Partition.equal(3), (0.3,)))  # The way to a merge does not matter.
+    live.write(recipe)
+    done = export(pair, recipe, tmp_path / "out")
+    models = [AutoModelForCausalLM.from_pretrained(f, dtype="auto") for f in (*folders, done.folder)]
+    reference, policy, written = (dict(model.named_parameters()) for model in models)
+    linear = linear_weights(models[0])
+    assert len(linear) >= 3 * 4
+    for name, weight in live.model.named_parameters():
+        assert torch.equal(weight.data, written[name].data), name
+        if name not in linear:
+            assert torch.equal(weight.data, reference[name].data), name
+            continue
+        alpha = 0.4 if name == "lm_head.weight" else alpha_of(name)
+        exact = alpha * reference[name].data.double() + (1 - alpha) * policy[name].data.double()
+        slack = torch.finfo(weight.dtype).eps * torch.maximum(reference[name].data.abs(), policy[name].data.abs()).double()
+        assert ((weight.data.double() - exact).abs() <= slack).all(), name
+    told = [given if found is None else found for given, found in zip(recipe.alphas, done.merge.effective, strict=True)]
+    assert live.effective_alphas(recipe) == pytest.approx(told, abs=1e-5)
+    assert told == pytest.approx(recipe.alphas, abs=0.01)
+    live.write(Recipe(Partition.equal(3), (0.0,)))
+    assert all(torch.equal(weight.data, policy[name].data) for name, weight in live.model.named_parameters())

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hma.core.partition import OWN, Partition, layer_of
+from hma.core.partition import OWN, Partition, Place, layer_of, place_of
+from hma.core.recipe import Recipe
 from hma.core.study import Axis, Study
 
 
@@ -67,7 +68,7 @@ def test_impossible_starts_are_refused(starts):
 
 
 def test_a_layer_beyond_the_model_is_refused():
-    with pytest.raises(ValueError, match="names layer 6"):
+    with pytest.raises(ValueError, match="layer 6, and the model has 6"):
         Partition.equal(6).block_of("model.layers.6.mlp.weight")
 
 
@@ -77,30 +78,79 @@ def test_layer_numbers_are_read_from_names():
     assert layer_of("model.players.3.weight") is None
 
 
-@given(st.integers(1, 40), st.data())
-def test_every_part_takes_its_blocks_alpha_whatever_is_a_block_of_its_own(num_layers, data):
-    pivots = tuple(sorted(data.draw(st.sets(st.integers(0, num_layers - 2), max_size=5)))) if num_layers > 1 else ()
-    own = tuple(part for part in OWN if data.draw(st.booleans()))
-    partition = Partition.at(num_layers, pivots, own)
-    alphas = tuple(k / 100 for k in range(partition.num_blocks))
-    shares = partition.shares(alphas)
+LAYER = {
+    "self_attn.q_proj.weight": ((16, 16), True),
+    "self_attn.q_proj.bias": ((16,), False),
+    "self_attn.q_norm.weight": ((2, 8), False),
+    "mlp.experts.gate_up_proj": ((4, 16, 32), True),
+    "mlp.experts.gate_up_proj_bias": ((4, 32), False),
+    "mlp.gate.weight": ((4, 16), True),
+    "norm_attn_norm.attn.Wqkv.weight": ((48, 16), True),
+    "attn.bias": ((1, 1, 64, 64), False),
+    "mixer.conv1d.weight": ((16, 1, 4), False),
+    "ln_1.weight": ((16,), False),
+    "input_layernorm.weight": ((16,), False),
+}
+OUTSIDE = {
+    "model.embed_tokens.weight": ((21, 16), False),
+    "model.decoder.project_in.weight": ((16, 8), False),
+    "model.norm.weight": ((16,), False),
+    "lm_head.weight": ((21, 16), True),
+    "lm_head.bias": ((21,), False),
+    "embed_out.weight": ((21, 16), True),
+}
+"""Names with their shapes, and whether they are linear weights."""
+
+
+def parameters(num_layers):
+    inside = {f"model.layers.{i}.{name}": told for i in range(num_layers) for name, told in LAYER.items()}
+    return [(name, shape, linear) for name, (shape, linear) in (inside | OUTSIDE).items()]
+
+
+@st.composite
+def partitions(draw):
+    num_layers = draw(st.integers(1, 12))
+    pivots = tuple(sorted(draw(st.sets(st.integers(0, num_layers - 2), max_size=5)))) if num_layers > 1 else ()
+    linear_only = draw(st.booleans())
+    own = ("head",) if linear_only else tuple(part for part in OWN if draw(st.booleans()))
+    return Partition(num_layers, (0, *(pivot + 1 for pivot in pivots)), own, linear_only)
+
+
+@given(partitions())
+def test_every_parameter_is_in_exactly_one_block_or_stays_the_references(partition):
+    alphas = tuple((k + 1) / 100 for k in range(partition.num_blocks))
+    recipe, found = Recipe(partition, alphas), set()
+    for name, shape, linear in parameters(partition.num_layers):
+        place, block = place_of(name, shape), partition.block_of(name, shape)
+        assert place.is_linear == linear, name
+        assert (block is None) == (partition.linear_only and not linear), name
+        assert recipe.alpha_at(place) == (1.0 if block is None else alphas[block])
+        layer = layer_of(name)
+        assert layer is None or block is None or layer in partition.layers(block)
+        found.add(block)
+    assert found - {None} == set(range(partition.num_blocks))
     assert len(partition.block_names()) == partition.num_blocks
-    for name in (
-        "model.embed_tokens.weight",
-        *(f"model.layers.{i}.w" for i in range(num_layers)),
-        "model.norm.weight",
-        "lm_head.weight",
-    ):
-        assert shares[partition.place_of(name)] == alphas[partition.block_of(name)]
-    assert (partition.block_of("lm_head.weight") == partition.block_of(f"model.layers.{num_layers - 1}.w")) == ("head" not in own)
-    assert [layer for k in range(partition.num_blocks) for layer in partition.layers(k)] == list(range(num_layers))
+    assert [layer for k in range(partition.num_blocks) for layer in partition.layers(k)] == list(range(partition.num_layers))
 
 
-def test_the_original_codes_worked_example():
-    """``split|10#20|0.4|0.3|0.2`` with alpha 0.5: final norm and head take the alpha [HMA, code]."""
-    partition = Partition.at(26, (10, 20), ("norm", "head"))
-    shares = partition.shares((0.4, 0.3, 0.2, 0.5, 0.5))
-    assert shares == (0.4, *[0.4] * 11, *[0.3] * 10, *[0.2] * 5, 0.5, 0.5)
+@given(partitions())
+def test_shares_are_the_alphas_of_embeddings_layers_norm_and_head(partition):
+    recipe = Recipe(partition, tuple((k + 1) / 100 for k in range(partition.num_blocks)))
+    outside = {part: recipe.alpha_at(Place(part, part == "head")) for part in OWN}
+    assert recipe.shares == (outside["embeddings"], *recipe.layer_alphas, outside["norm"], outside["head"])
+    assert len(recipe.shares) == partition.num_layers + 3
+
+
+def test_what_is_a_linear_weight_is_not_told_by_the_name_alone():
+    partition = Partition(3, (0,), ("head",), linear_only=True)
+    with pytest.raises(ValueError, match=r"shape of model\.layers\.0\.mlp\.weight"):
+        partition.block_of("model.layers.0.mlp.weight")
+
+
+@pytest.mark.parametrize("own", [(), ("embeddings", "head"), ("norm",)])
+def test_the_head_is_a_block_of_its_own_where_only_linear_weights_are_averaged(own):
+    with pytest.raises(ValueError, match="only linear weights"):
+        Partition(3, (0,), own, linear_only=True)
 
 
 @pytest.mark.parametrize("own", [("head", "norm"), ("tail",), ("head", "head")])
