@@ -16,7 +16,6 @@ from hma import options, report
 from hma.bench.cli import app as bench_app
 from hma.board import Board
 from hma.checkpoints.preflight import preflight as checked_pair
-from hma.core import alphas as alphas_of
 from hma.core.recipe import Recipe
 from hma.core.study import Study
 from hma.engine import SWEEP, Engine, Job
@@ -53,6 +52,7 @@ def measure(
     blocks: options.Blocks = None,
     pivots: options.Pivots = None,
     own: options.Own = None,
+    linear_only: options.LinearOnly = False,
     dtype: options.DType = None,
     rounding: options.Rounding = "nearest",
     seed: options.Seed = 0,
@@ -66,7 +66,8 @@ def measure(
 ) -> None:
     """Measure one merge: its reward and abilities. A point that the store has is not measured again."""
     study = open_study(reference, policy, suite, split, size)
-    recipe = options.chosen_recipe(study.num_layers, alphas, blocks, pivots, own, options.chosen_precision(dtype, rounding, seed))
+    cut, precision = options.Cut(blocks, pivots, own, linear_only), options.chosen_precision(dtype, rounding, seed)
+    recipe = options.chosen_recipe(study.num_layers, alphas, cut, precision)
     opened = open_store(store)
     _measured(study, opened, [recipe], "single", as_json)
     point = opened.point(study.point_key(recipe))
@@ -88,6 +89,7 @@ def sweep(
     blocks: options.Blocks = None,
     pivots: options.Pivots = None,
     own: options.Own = None,
+    linear_only: options.LinearOnly = False,
     dtype: options.DType = None,
     rounding: options.Rounding = "nearest",
     seed: options.Seed = 0,
@@ -101,11 +103,8 @@ def sweep(
 ) -> None:
     """Measure the MA sweep (one alpha for all blocks), or a grid of block alphas. Interrupted, it resumes when run again."""
     study = open_study(reference, policy, suite, split, size)
-    partition = options.chosen_partition(study.num_layers, blocks, pivots, own)
-    count = partition.num_blocks
-    wanted = alphas_of.grid(steps, count) if grid else [(a,) * count for a in alphas_of.ladder(steps)]
-    precision = options.chosen_precision(dtype, rounding, seed)
-    recipes = [Recipe(partition, a, precision) for a in wanted]
+    partition = options.Cut(blocks, pivots, own, linear_only).partition(study.num_layers)
+    recipes = options.swept_recipes(partition, steps, grid, options.chosen_precision(dtype, rounding, seed))
     opened = open_store(store)
     started = time.perf_counter()
     new = _measured(study, opened, recipes, "grid" if grid else "sweep", as_json)

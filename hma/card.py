@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hma import text
 from hma.checkpoints.export import Merged
+from hma.core.partition import EMBEDDINGS, HEAD, NORM, TITLES, Partition
 from hma.core.point import Point, Score
 from hma.core.study import Study
 
@@ -36,8 +37,8 @@ def _what(merge: Merged) -> list[str]:
         f"# {text.recipe_name(recipe)}",
         "",
         "The weights of one language model from before RLHF (the reference) and after (the policy), averaged with one share "
-        "per block of layers: `alpha * reference + (1 - alpha) * policy`. Alpha 0 is the policy, alpha 1 is the reference. "
-        "Embeddings belong to the first block, final norm and head to the last.",
+        "per block of layers: `alpha * reference + (1 - alpha) * policy`. Alpha 0 is the policy, alpha 1 is the reference."
+        + _outside(recipe.partition),
         "",
         "| block | layers | alpha | effective alpha |",
         "| --- | --- | --- | --- |",
@@ -47,6 +48,20 @@ def _what(merge: Merged) -> list[str]:
         "The effective alpha is what the rounding left of the alpha: the exact average that is nearest to the written weights.",
         *([f"\n> {lost}"] if lost else []),
     ]
+
+
+def _outside(partition: Partition) -> str:
+    """Where the parameters lie that are in no layer, where the table of blocks does not say it; begins with a space."""
+    if partition.linear_only:
+        return (
+            " Only the linear weights of the layers and of the head are averaged, as in the HMA of the paper's code: embeddings, "
+            "norms, biases and all else are the reference's, so that alpha 0 in every block is not the policy."
+        )
+    homes = {"first": (EMBEDDINGS,), "last": (NORM, HEAD)}
+    found = {home: [TITLES[part] for part in parts if part not in partition.own] for home, parts in homes.items()}
+    return "".join(
+        f" The {home} block of layers has the {' and the '.join(parts)} too." for home, parts in found.items() if parts
+    )
 
 
 def _scores(merge: Merged, measured: list[tuple[Study, Point]]) -> list[str]:
@@ -90,7 +105,8 @@ def _origin(merge: Merged) -> list[str]:
     command = ["python", "-m", "hma", "export", "--alphas", ",".join(f"{a:g}" for a in recipe.alphas)]
     pivots = ",".join(str(start - 1) for start in recipe.partition.starts[1:])
     command += ["--pivots", pivots] if pivots else ["--blocks", "1"]
-    command += ["--own", ",".join(recipe.partition.own)] if recipe.partition.own else []
+    own = ["--own", ",".join(recipe.partition.own)] if recipe.partition.own else []
+    command += ["--linear-only"] if recipe.partition.linear_only else own
     command += ["--reference", pair.reference.source, "--policy", pair.policy.source]
     command += ["--dtype", precision.dtype] if precision.dtype else []
     command += ["--rounding", precision.rounding, "--seed", str(precision.seed)] if precision.rounding != "nearest" else []

@@ -37,6 +37,7 @@ def export(
     blocks: options.Blocks = None,
     pivots: options.Pivots = None,
     own: options.Own = None,
+    linear_only: options.LinearOnly = False,
     dtype: options.DType = None,
     rounding: options.Rounding = "nearest",
     seed: options.Seed = 0,
@@ -50,7 +51,7 @@ def export(
     """Write a merge as a complete model folder, with its recipe and a model card. The folder is there whole or not at all."""
     precision = options.chosen_precision(dtype, rounding, seed)
     pair = open_pair(reference, policy)
-    recipe = options.chosen_recipe(pair.num_layers, alphas, blocks, pivots, own, precision)
+    recipe = options.chosen_recipe(pair.num_layers, alphas, options.Cut(blocks, pivots, own, linear_only), precision)
     measured = _measured(pair, recipe, suite, store)
     done = _written(pair, recipe, out, measured, force, as_json)
     if lost := text.lost(recipe, done.merge.effective):

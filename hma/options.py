@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,7 @@ import typer
 
 from hma.core import alphas as alphas_of
 from hma.core import precision as precisions
-from hma.core.partition import OWN, Partition
+from hma.core.partition import HEAD, OWN, Partition
 from hma.core.precision import Precision
 from hma.core.recipe import Recipe
 from hma.errors import HmaError
@@ -51,6 +52,14 @@ Own = Annotated[
     str | None,
     typer.Option(help="Parts with an alpha of their own: some of embeddings,norm,head. Embeddings come first, the others last."),
 ]
+LinearOnly = Annotated[
+    bool,
+    typer.Option(
+        "--linear-only",
+        help="Average linear weights only, as the original code's HMA does: embeddings, norms and biases stay the reference's, "
+        "and the head takes the mean alpha, or one more that is given last.",
+    ),
+]
 DType = Annotated[
     str | None, typer.Option(help="The merge's dtype: bfloat16, float16 or float32.", show_default="the checkpoints' own")
 ]
@@ -60,27 +69,50 @@ Rounding = Annotated[
 Seed = Annotated[int, typer.Option(help="What random rounding starts from.")]
 
 
-def chosen_recipe(
-    num_layers: int, alphas: str, blocks: str | None, pivots: str | None, own: str | None, precision: Precision
-) -> Recipe:
+@dataclass(frozen=True)
+class Cut:
+    """The options that say which parameters share an alpha."""
+
+    blocks: str | None = None
+    pivots: str | None = None
+    own: str | None = None
+    linear_only: bool = False
+
+    def partition(self, num_layers: int) -> Partition:
+        """The partition of a model. Raises HmaError for one that its layers do not allow."""
+        if self.blocks is not None and self.pivots is not None:
+            raise HmaError("--blocks and --pivots were both given. Give one of them.")
+        cut = _at(num_layers, self.pivots) if self.pivots is not None else _blocks(num_layers, self.blocks)
+        return Partition(num_layers, cut.starts, self._own(), self.linear_only)
+
+    def _own(self) -> tuple[str, ...]:
+        parts = [part.strip() for part in (self.own or "").split(",") if part.strip()]
+        if unknown := [part for part in parts if part not in OWN]:
+            raise HmaError(f"--own names '{unknown[0]}'. Choose some of: {', '.join(OWN)}.")
+        if not self.linear_only:
+            return tuple(part for part in OWN if part in parts)
+        if outside := [part for part in parts if part != HEAD]:
+            raise HmaError(
+                f"--own names '{outside[0]}', and --linear-only leaves these the reference's. Leave out one of the two."
+            )
+        return (HEAD,)
+
+
+def chosen_recipe(num_layers: int, alphas: str, cut: Cut, precision: Precision) -> Recipe:
     """The recipe of the options. Raises AlphasError or HmaError for what the model's layers do not allow."""
     if original.is_name(alphas):
-        if blocks or pivots or own:
-            raise HmaError(f"'{alphas}' says its blocks itself. Leave out --blocks, --pivots and --own.")
+        if cut != Cut():
+            raise HmaError(f"'{alphas}' says its blocks itself. Leave out --blocks, --pivots, --own and --linear-only.")
         return original.read_name(alphas, num_layers, precision)
-    partition = chosen_partition(num_layers, blocks, pivots, own)
-    return Recipe(partition, alphas_of.parsed(alphas, partition.num_blocks), precision)
+    partition = cut.partition(num_layers)
+    return Recipe(partition, original.with_head(alphas_of.parsed(alphas), partition), precision)
 
 
-def chosen_partition(num_layers: int, blocks: str | None, pivots: str | None = None, own: str | None = None) -> Partition:
-    """The partition of three options. Raises HmaError for one that the model's layers do not allow."""
-    parts = [part.strip() for part in (own or "").split(",") if part.strip()]
-    if unknown := [part for part in parts if part not in OWN]:
-        raise HmaError(f"--own names '{unknown[0]}'. Choose some of: {', '.join(OWN)}.")
-    if blocks is not None and pivots is not None:
-        raise HmaError("--blocks and --pivots were both given. Give one of them.")
-    cut = _at(num_layers, pivots) if pivots is not None else _blocks(num_layers, blocks)
-    return Partition(num_layers, cut.starts, tuple(part for part in OWN if part in parts))
+def swept_recipes(partition: Partition, steps: int, grid: bool, precision: Precision) -> list[Recipe]:
+    """One alpha for all blocks from 0 to 1, or every combination over the blocks; a head's at the mean goes with the others."""
+    count = len(partition.starts) if partition.linear_only else partition.num_blocks
+    wanted = alphas_of.grid(steps, count) if grid else [(alpha,) for alpha in alphas_of.ladder(steps)]
+    return [Recipe(partition, original.with_head(alphas, partition), precision) for alphas in wanted]
 
 
 def _at(num_layers: int, pivots: str) -> Partition:

@@ -40,6 +40,9 @@ def rounded(score: Score) -> str:
     return f"{score.value:.{digits}f}±{score.standard_error:.{digits}f}"
 
 
+LINEAR_ONLY = "only linear weights are averaged, all else is the reference's"
+
+
 def print_points(study: Study, points: Sequence[Point], reference: Point | None, title: str = "") -> None:
     """A table of points: alphas, reward, abilities with standard errors, and the tax unless ``reference`` is None.
 
@@ -57,7 +60,7 @@ def print_points(study: Study, points: Sequence[Point], reference: Point | None,
         table.add_column("key", no_wrap=True)
     for point in points:
         alphas = point.recipe.alphas[:1] if point.recipe.is_average else point.recipe.alphas
-        cells = ["/".join(text.alpha(a) for a in alphas)]
+        cells = ["/".join(text.alpha(a) for a in alphas) + (" linear" if point.recipe.is_linear_only else "")]
         cells += [rounded(score) for score in (*(point.scores[axis.name] for axis in axes), point.ability)]
         if reference:
             cells.append(f"{tax(reference, point)[MEAN]:+.1f}")
@@ -73,7 +76,8 @@ def print_points(study: Study, points: Sequence[Point], reference: Point | None,
     units = ", ".join(f"{axis.title} in {axis.unit}" for axis in axes)
     console.print(
         f"{units}. ± is one standard error. An alpha is the share of the reference: 0 is the policy, 1 is the reference; "
-        "one alone is that of every block.",
+        "one alone is that of every block."
+        + (f" linear: {LINEAR_ONLY}." if any(point.recipe.is_linear_only for point in points) else ""),
         highlight=False,
     )
 

@@ -66,19 +66,20 @@ def alpha(value: float) -> str:
 
 
 def recipe_name(recipe: Recipe) -> str:
-    """What a recipe is called: an end, MA with its one alpha, or HMA with an alpha a block; and its numbers, if it chose any."""
-    numbers = "".join(f", {part}" for part in numbers_of(recipe))
+    """What a recipe is called: an end, MA with its one alpha, or HMA with an alpha a block; and what these do not say."""
+    rest = "".join(f", {part}" for part in beside_alphas(recipe))
     if recipe.is_average:
         first = recipe.alphas[0]
-        return {0.0: "policy (after RLHF)", 1.0: "reference (before RLHF)"}.get(first, f"MA {alpha(first)}") + numbers
-    return "HMA " + " / ".join(alpha(a) for a in recipe.alphas) + numbers
+        return {0.0: "policy (after RLHF)", 1.0: "reference (before RLHF)"}.get(first, f"MA {alpha(first)}") + rest
+    return "HMA " + " / ".join(alpha(a) for a in recipe.alphas) + rest
 
 
-def numbers_of(recipe: Recipe) -> list[str]:
-    """In which dtype and with which rounding a recipe is written, where that is not the checkpoints' own to the nearest."""
+def beside_alphas(recipe: Recipe) -> list[str]:
+    """What a recipe's alphas do not say: that only linear weights are averaged, a dtype and a rounding that were chosen."""
+    scope = "linear weights only" if recipe.is_linear_only else ""
     chosen = recipe.precision
     rounding = f"stochastic rounding (seed {chosen.seed})" if chosen.rounding == "stochastic" else ""
-    return [part for part in (chosen.dtype, rounding) if part]
+    return [part for part in (scope, chosen.dtype, rounding) if part]
 
 
 def lost(recipe: Recipe, effective: Sequence[float | None]) -> str:

@@ -75,6 +75,18 @@ def test_a_partition_of_ones_own_and_other_numbers_make_another_point(swept, opt
     assert Store(store).point(printed["key"]).recipe.partition.own == ("embeddings", "head")
 
 
+def test_linear_weights_alone_are_measured_with_the_head_at_the_mean(swept, options):
+    store, _ = swept
+    done = hma("sweep", "--grid", "--steps", 2, "--blocks", "2", "--linear-only", "--json", "--store", store, *options)
+    assert done.returncode == 0, done.stderr
+    printed = json.loads(done.stdout)
+    assert [p["recipe"]["alphas"] for p in printed["points"]] == [[0, 0, 0], [0, 1, 0.5], [1, 0, 0.5], [1, 1, 1]]
+    assert printed["measured"] == 3  # All at 1 is the reference, which the sweep has measured.
+    one = hma("measure", "--alphas", "0,1", "--blocks", "2", "--linear-only", "--store", store, *options)
+    assert "0/1/0.5 linear" in one.stdout
+    assert "all else is the reference's" in " ".join(one.stdout.split())
+
+
 def test_a_sweep_is_its_points_and_resumes(swept, options):
     store, printed = swept
     assert [p["recipe"]["alphas"][0] for p in printed["points"]] == [0, 0.25, 0.5, 0.75, 1]
@@ -133,6 +145,8 @@ def test_tables_are_printed_for_people(swept, options):
         (["--alphas", "0", "--pivots", "1,0"], "--pivots is '1,0'"),
         (["--alphas", "0", "--pivots", "1", "--blocks", "2"], "--blocks and --pivots were both given"),
         (["--alphas", "0", "--own", "tail"], "--own names 'tail'"),
+        (["--alphas", "0", "--own", "head,norm", "--linear-only"], "--own names 'norm', and --linear-only"),
+        (["--alphas", "pma_0.5_a_split|0|0.4|0.3_b", "--linear-only"], "says its blocks itself"),
         (["--alphas", "0", "--dtype", "int8"], "--dtype is 'int8'"),
         (["--alphas", "0", "--rounding", "up"], "--rounding is 'up'"),
         (["--alphas", "0", "--reference", "/no/such/folder"], "/no/such/folder does not exist"),
@@ -362,6 +376,28 @@ def test_export_writes_a_folder_with_the_measured_scores_and_verify_finds_it_who
     assert broken.returncode == 2
     assert "config.json has 2 bytes" in broken.stderr
     assert broken.stdout == ""
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["--alphas", "0.2,0.6", "--blocks", "2", "--linear-only"],
+        ["--alphas", "0.2,0.6,0.4", "--pivots", "1", "--own", "embeddings"],
+    ],
+)
+def test_the_cards_command_makes_the_same_weights_again(options, tmp_path, given):
+    first = hma("export", *given, "--out", tmp_path / "first", *options)
+    assert first.returncode == 0, first.stderr
+    card = (tmp_path / "first" / "README.md").read_text()
+    command = next(line for line in card.splitlines() if line.startswith("python -m hma export "))
+    again = hma(*shlex.split(command.replace("DIR", str(tmp_path / "again")))[3:])
+    assert again.returncode == 0, again.stderr
+    one, other = (json.loads((tmp_path / folder / "recipe.json").read_text()) for folder in ("first", "again"))
+    cards = [recipe["files"].pop("README.md") for recipe in (one, other)]
+    assert one == other
+    assert cards[0] != cards[1]  # The card names its folder.
+    assert ("norms, biases and all else are the reference's" in card) == ("--linear-only" in given)
+    assert ("block of layers has the" in card) != ("--linear-only" in given)
 
 
 @pytest.mark.parametrize(

@@ -38,16 +38,15 @@ def checked(alphas: tuple[float, ...] | list[float], num_blocks: int) -> tuple[f
     return tuple(round(a, DIGITS) + 0.0 for a in values)
 
 
-def parsed(text: str, num_blocks: int) -> tuple[float, ...]:
-    """Alphas from text such as ``0.2,0.2,0.2``; see ``checked``."""
+def parsed(text: str) -> tuple[float, ...]:
+    """Numbers from text such as ``0.2,0.2,0.2``, not checked yet. Raises AlphasError for what is no list of numbers."""
     try:
-        values = [float(part) for part in text.split(",")]
+        return tuple(float(part) for part in text.split(","))
     except ValueError:
         raise AlphasError(
             f"'{text}' is not a list of numbers. Write one share per block with commas and no spaces, "
             "input to output, for example 0.2,0.2,0.2."
         ) from None
-    return checked(values, num_blocks)
 
 
 def mean_alpha(alphas: tuple[float, ...]) -> float:

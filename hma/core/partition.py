@@ -18,6 +18,8 @@ _NO_LINEAR = re.compile(r"norm|\bln|bias|embed(?!_out)|conv")
 EMBEDDINGS, NORM, HEAD = "embeddings", "norm", "head"
 OWN = (EMBEDDINGS, NORM, HEAD)
 """What lies outside the layers, in the order of the blocks: before them, and after them."""
+TITLES = {EMBEDDINGS: "embeddings", NORM: "final norm", HEAD: "head"}
+"""What these are called on screen."""
 
 
 class Place(NamedTuple):
@@ -125,8 +127,8 @@ class Partition:
         elif len(self.starts) != 3:
             spans = [self.layers(k + self._before) for k in range(len(self.starts))]
             names = tuple(f"layers {s[0]}-{s[-1]}" if len(s) > 1 else f"layer {s[0]}" for s in spans)
-        titles = {EMBEDDINGS: "embeddings", NORM: "final norm", HEAD: "head"}
-        return (*(titles[p] for p in self.own[: self._before]), *names, *(titles[p] for p in self.own[self._before :]))
+        own = [TITLES[part] for part in self.own]
+        return (*own[: self._before], *names, *own[self._before :])
 
     def layer_alphas(self, alphas: tuple[float, ...]) -> tuple[float, ...]:
         """One alpha a layer, length ``num_layers``, from one alpha a block."""

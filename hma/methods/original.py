@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
+from hma.core.alphas import mean_alpha
 from hma.core.partition import HEAD, NORM, Partition
 from hma.core.precision import NEAREST, Precision
 from hma.core.recipe import Recipe
@@ -49,14 +51,26 @@ def write_name(recipe: Recipe, before: str = "merge", after: str = "alpha") -> s
     """The inverse of ``read_name``. Raises AlphasError for a recipe that the names cannot say."""
     shares, starts = recipe.shares, recipe.partition.starts
     norm, head = shares[-2:]
-    if len(starts) < 2 or shares[0] != shares[1] or head not in (norm, 0.0) or recipe.precision != NEAREST:
+    usual = len(starts) > 1 and not recipe.is_linear_only and recipe.precision == NEAREST
+    if not usual or shares[0] != shares[1] or head not in (norm, 0.0):
         raise AlphasError(
-            "The original code's names say only merges of two blocks or more whose embeddings go with the first, whose head "
-            "has the final norm's share or 0, and whose numbers are the checkpoints' own."
+            "The original code's names say only merges of all weights in two blocks or more, whose embeddings go with the "
+            "first, whose head has the final norm's share or 0, and whose numbers are the checkpoints' own."
         )
     blocks = "|".join(f"{shares[1 + start]:g}" for start in starts)
     split = "split" if head == norm else "split0"
     return f"pma_{norm:g}_{before}_{split}|{'#'.join(str(start - 1) for start in starts[1:])}|{blocks}_{after}"
+
+
+def with_head(alphas: Sequence[float], partition: Partition) -> tuple[float, ...]:
+    """The alphas, and their mean for the head where only linear weights are averaged and one for each block of layers is given.
+
+    The head's alpha is the mean in the original code's HMA.
+    """
+    given = tuple(alphas)
+    if partition.linear_only and 1 < len(given) == len(partition.starts):
+        given += (mean_alpha(given),)
+    return given
 
 
 def partition(name: str, num_layers: int) -> Partition | None:

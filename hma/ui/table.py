@@ -96,11 +96,9 @@ def _difference(found: Difference) -> str:
 
 
 def _origin(board: Board, point: Point) -> str:
-    names = board.study.partition().block_names()
-    shares = ", ".join(text.alpha(a) for a in point.recipe.alphas)
-    if len(point.recipe.alphas) == len(names):
-        shares = ", ".join(f"{n} {text.alpha(a)}" for n, a in zip(names, point.recipe.alphas, strict=True))
-    shares += "".join(f", {part}" for part in text.numbers_of(point.recipe))
+    names = point.recipe.partition.block_names()
+    shares = ", ".join(f"{n} {text.alpha(a)}" for n, a in zip(names, point.recipe.alphas, strict=True))
+    shares += "".join(f", {part}" for part in text.beside_alphas(point.recipe))
     if point.effective_alphas:
         shares += f" (effective {', '.join(f'{a:.3f}' for a in point.effective_alphas)})"
     when = point.measured_at[:16].replace("T", " ")

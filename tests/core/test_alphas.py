@@ -12,13 +12,12 @@ from hma.errors import AlphasError
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=9))
 def test_alphas_survive_being_written_and_read(values):
     once = alphas_of.checked(values, len(values))
-    text = ",".join(repr(a) for a in once)
-    assert alphas_of.parsed(text, len(values)) == once
+    assert alphas_of.parsed(",".join(repr(a) for a in once)) == once
     assert all(0 <= a <= 1 for a in once)
 
 
 def test_one_alpha_is_the_same_for_all_blocks():
-    assert alphas_of.parsed("0.2", 3) == (0.2, 0.2, 0.2)
+    assert alphas_of.checked(alphas_of.parsed("0.2"), 3) == (0.2, 0.2, 0.2)
 
 
 @pytest.mark.parametrize(
@@ -34,7 +33,7 @@ def test_one_alpha_is_the_same_for_all_blocks():
 )
 def test_wrong_alphas_are_named(text, said):
     with pytest.raises(AlphasError, match=said):
-        alphas_of.parsed(text, 3)
+        alphas_of.checked(alphas_of.parsed(text), 3)
 
 
 def test_ladder_and_grid_hold_both_ends():

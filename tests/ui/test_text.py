@@ -92,6 +92,12 @@ def test_what_rounding_took_is_said_with_its_cures():
     assert not text.lost(recipe, ())
 
 
+def test_a_recipe_of_linear_weights_alone_says_so():
+    partition = Partition(6, (0, 2, 4), ("head",), linear_only=True)
+    assert text.recipe_name(Recipe(partition, (0.2,))) == "HMA 0.2 / 0.2 / 0.2 / 0.2, linear weights only"
+    assert text.recipe_name(Recipe(partition, (1.0,))) == "reference (before RLHF)"
+
+
 def test_a_recipe_that_chose_its_numbers_says_so():
     recipe = Recipe(Partition.equal(6), (0.2, 0.2, 0.2), Precision("float16", "stochastic", 3))
     assert text.recipe_name(recipe) == "MA 0.2, float16, stochastic rounding (seed 3)"
