@@ -14,7 +14,7 @@ from hma.core.partition import HEAD, OWN, Partition
 from hma.core.precision import Precision
 from hma.core.recipe import Recipe
 from hma.errors import HmaError
-from hma.methods import original
+from hma.methods import mask_alphas, original
 from hma.study import SHIPPED
 
 REFERENCE, POLICY, SUITE = (str(SHIPPED / name) for name in ("reference", "policy", "suite.json"))
@@ -22,8 +22,8 @@ REFERENCE, POLICY, SUITE = (str(SHIPPED / name) for name in ("reference", "polic
 Alphas = Annotated[
     str,
     typer.Option(
-        help="Share of the reference per block, input to output: 0.2,0.2,0.2 (or one for all). Or a name of the original "
-        "code, which says the blocks too: 'pma_0.5_a_split|1#3|0.4|0.3|0.2_b'."
+        help="Share of the reference per block, input to output: 0.2,0.2,0.2 (or one for all). Or what the original code "
+        "wrote, which says the blocks too: a name such as 'pma_0.5_a_split|1#3|0.4|0.3|0.2_b', or its mask_alphas.bin."
     ),
 ]
 Reference = Annotated[str, typer.Option(help="The checkpoint before RLHF: a folder or a hub id.", show_default="shipped")]
@@ -100,10 +100,11 @@ class Cut:
 
 def chosen_recipe(num_layers: int, alphas: str, cut: Cut, precision: Precision) -> Recipe:
     """The recipe of the options. Raises AlphasError or HmaError for what the model's layers do not allow."""
-    if original.is_name(alphas):
+    is_file = mask_alphas.is_file(alphas)
+    if is_file or original.is_name(alphas):
         if cut != Cut():
             raise HmaError(f"'{alphas}' says its blocks itself. Leave out --blocks, --pivots, --own and --linear-only.")
-        return original.read_name(alphas, num_layers, precision)
+        return (mask_alphas.read_file if is_file else original.read_name)(alphas, num_layers, precision)
     partition = cut.partition(num_layers)
     return Recipe(partition, original.with_head(alphas_of.parsed(alphas), partition), precision)
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import os
 import shlex
 import signal
@@ -85,6 +86,26 @@ def test_linear_weights_alone_are_measured_with_the_head_at_the_mean(swept, opti
     one = hma("measure", "--alphas", "0,1", "--blocks", "2", "--linear-only", "--store", store, *options)
     assert "0/1/0.5 linear" in one.stdout
     assert "all else is the reference's" in " ".join(one.stdout.split())
+
+
+def test_the_original_codes_mask_alphas_are_measured_and_exported(swept, options, tmp_path):
+    store, _ = swept
+    scores = [math.log(3), 0.0, -math.log(3)]  # Sigmoids .75, .5 and .25: one, two thirds and a third of 0.6 at most.
+    file = tiny.write_mask_alphas(tmp_path, num_layers=3, level="layerwise", scores=scores, init_val=0.4)
+    done = hma("measure", "--alphas", file, "--json", "--store", store, *options)
+    assert done.returncode == 0, done.stderr
+    recipe = json.loads(done.stdout)["recipe"]
+    assert recipe["alphas"] == [0.6, 0.4, 0.2, 0.4]
+    assert recipe["linear_only"] is True
+    written = hma("export", "--alphas", file, "--out", tmp_path / "out", "--json", "--store", store, *options)
+    assert written.returncode == 0, written.stderr
+    assert json.loads(written.stdout)["recipe"] == recipe
+    assert "8 validation items" in (tmp_path / "out" / "README.md").read_text()
+    for more, said in (["--blocks", "3"], "says its blocks itself"), (["--policy", tmp_path / "out"], "the model has 3"):
+        file = file if "--blocks" in more else tiny.write_mask_alphas(tmp_path, num_layers=26, level="block3", scores=scores)
+        wrong = hma("measure", "--alphas", file, *options, *more)
+        assert wrong.returncode == 2
+        assert said in " ".join(wrong.stderr.split())
 
 
 def test_a_sweep_is_its_points_and_resumes(swept, options):

@@ -1,6 +1,8 @@
 """Imports run one way, and the app's process stays light."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,7 +27,7 @@ ALLOWED = {
     "report": {"board", "checkpoints", "core", "text"},
     "launch": {"errors"},
     "card": {"checkpoints", "core", "text"},
-    "methods": {"core", "errors"},
+    "methods": {"checkpoints", "core", "errors"},
     "options": {"core", "errors", "methods", "study"},
     "export_cli": {"card", "checkpoints", "core", "errors", "evaluate", "options", "store", "study", "text"},
     "bench": {"board", "checkpoints", "core", "errors", "engine", "store", "study", "ui"},
@@ -86,6 +88,13 @@ def test_imports_run_one_way(path):
 @pytest.mark.parametrize("path", [p for p in SOURCES if part(p) in LIGHT], ids=lambda p: str(p.relative_to(ROOT)))
 def test_the_apps_process_imports_nothing_heavy(path):
     assert not {name.split(".")[0] for name in imports(path)} & HEAVY
+
+
+def test_the_command_line_starts_without_anything_heavy():
+    command = [sys.executable, "-c", "import sys, hma.__main__; print(*(name.split('.')[0] for name in sys.modules))"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert not set(done.stdout.split()) & HEAVY
 
 
 @pytest.mark.parametrize("path", [p for p in SOURCES if part(p) != "ui"], ids=lambda p: str(p.relative_to(ROOT)))

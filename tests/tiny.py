@@ -69,6 +69,41 @@ def tokenizer():
     return wrapped
 
 
+def mask_alphas(num_layers, level, scores, init_val=0.2, epsilon=0.0, shape=(), kind=None) -> dict:
+    """What the original code's HMA saves: a number of each block, and the same one for every linear module of its layers.
+
+    ``lblock3`` is ``block3`` with a number of the head, the last of ``scores``.
+    """
+    import torch
+
+    if level == "layerwise":
+        starts = list(range(num_layers))
+    elif level.endswith("block3"):
+        starts = [start for start in ((0, 11, 21) if num_layers > 30 else (0, 8, 16)) if start < num_layers]
+    else:
+        count = int(level.removeprefix("block"))
+        starts = [k * (num_layers // count) for k in range(count)]
+    numbers = [(kind or torch.nn.Parameter)(torch.full(shape, float(score))) for score in scores]
+    blocks = {str(k) if level == "layerwise" else k: numbers[k] for k in range(len(starts))}
+    modules = {}
+    if level == "lblock3":
+        modules["lm_head"] = blocks["lm_head"] = numbers[-1]
+    for layer in range(num_layers):
+        block = max(k for k, start in enumerate(starts) if start <= layer)
+        modules |= {f"model.layers.{layer}.{name}": numbers[block] for name in ("self_attn.q_proj", "mlp.up_proj")}
+    rest = {"init_val": init_val, "epsilon": epsilon, "base_gammas": {}}
+    return {"mask_alphas": modules, "mask_bkp_alphas": blocks, **rest}
+
+
+def write_mask_alphas(folder: Path, content=None, **arguments) -> Path:
+    """A ``mask_alphas.bin`` with this content, or that of ``mask_alphas``."""
+    import torch
+
+    path = folder / "mask_alphas.bin"
+    torch.save(mask_alphas(**arguments) if content is None else content, path)
+    return path
+
+
 def reward(prompt: str, answer: str) -> float:
     """A reward for tests: how often the answer says red, less a little for its length."""
     words = answer.split()

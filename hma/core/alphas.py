@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import product
 
 from hma.errors import AlphasError
@@ -12,6 +13,10 @@ DIGITS = 6
 
 MOST_OF_A_GRID = 100_000
 """More than anybody could wait for."""
+
+
+_HALVINGS = 60
+"""After so many a bisection is as exact as floats are."""
 
 
 def checked(alphas: tuple[float, ...] | list[float], num_blocks: int) -> tuple[float, ...]:
@@ -52,6 +57,27 @@ def parsed(text: str) -> tuple[float, ...]:
 def mean_alpha(alphas: tuple[float, ...]) -> float:
     """The plain mean over blocks, in [0, 1]."""
     return sum(alphas) / len(alphas)
+
+
+def projected(values: Sequence[float], mean: float) -> tuple[float, ...]:
+    """The alphas in [0, 1] with this mean that are nearest to ``values``: the box Omega of the HMA problem [HMA §6].
+
+    All are shifted alike and clipped; the shift is found by bisection.
+    """
+    if not 0 <= mean <= 1:
+        raise ValueError(f"mean is {mean}, must be in [0, 1]")
+
+    def shifted(shift: float) -> tuple[float, ...]:
+        return tuple(min(1.0, max(0.0, value + shift)) for value in values)
+
+    low, high = -max(values), 1 - min(values)  # At the one all are 0, at the other all are 1.
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        if mean_alpha(shifted(middle)) < mean:
+            low = middle
+        else:
+            high = middle
+    return shifted(high)
 
 
 def ladder(steps: int) -> tuple[float, ...]:

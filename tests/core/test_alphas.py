@@ -36,6 +36,26 @@ def test_wrong_alphas_are_named(text, said):
         alphas_of.checked(alphas_of.parsed(text), 3)
 
 
+@given(st.lists(st.floats(0, 3), min_size=1, max_size=9), st.floats(0, 1), st.randoms(use_true_random=False))
+def test_the_projection_keeps_the_mean_and_is_the_nearest(values, mean, draw):
+    found = alphas_of.projected(values, mean)
+    assert all(0 <= alpha <= 1 for alpha in found)
+    assert alphas_of.mean_alpha(found) == pytest.approx(mean, abs=1e-9)
+    other = alphas_of.projected([draw.random() for _ in values], mean)  # Any other alphas of this mean.
+
+    def distance(alphas):
+        return sum((alpha - value) ** 2 for alpha, value in zip(alphas, values, strict=True))
+
+    assert distance(found) <= distance(other) + 1e-9
+
+
+def test_a_projection_is_a_shift_and_a_clip():
+    assert alphas_of.projected((1.2, 0.8, 0.4), 0.8) == pytest.approx((1, 0.9, 0.5))
+    assert alphas_of.projected((0.1, 0.3), 0.2) == pytest.approx((0.1, 0.3))
+    with pytest.raises(ValueError, match="mean is 2"):
+        alphas_of.projected((0.1, 0.3), 2)
+
+
 def test_ladder_and_grid_hold_both_ends():
     assert alphas_of.ladder(11) == (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
     grid = alphas_of.grid(5, 3)
