@@ -26,7 +26,7 @@ ALLOWED = {
     "launch": {"errors"},
     "card": {"checkpoints", "core", "text"},
     "methods": {"core", "errors"},
-    "options": {"core", "errors", "methods", "study"},
+    "options": {"checkpoints", "core", "errors", "methods", "study"},
     "export_cli": {"card", "checkpoints", "core", "errors", "evaluate", "options", "store", "study", "text"},
     "bench": {"board", "checkpoints", "core", "errors", "engine", "store", "study", "ui"},
     "__main__": {"board", "checkpoints", "core", "errors", "engine", "store", "study"}
