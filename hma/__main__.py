@@ -16,7 +16,6 @@ from rich.markup import escape
 from hma import options, report
 from hma.bench.cli import app as bench_app
 from hma.board import Board
-from hma.checkpoints.preflight import preflight as checked_pair
 from hma.core import alphas as alphas_of
 from hma.core.recipe import Recipe
 from hma.core.study import Study
@@ -25,6 +24,7 @@ from hma.errors import Cancelled, HmaError, MeasureError, Refused, StoreError
 from hma.export_cli import export, verify
 from hma.lab.cli import app as lab_app
 from hma.launch import launch
+from hma.pair_cli import delta, preflight
 from hma.store import Store
 from hma.study import open_store, open_study
 
@@ -39,8 +39,6 @@ app = typer.Typer(
 )
 app.add_typer(lab_app, name="lab", help="Make the shipped miniature again, from nothing, and check what it claims.")
 app.add_typer(bench_app, name="bench", help="Measure where the time goes.")
-app.command()(export)
-app.command()(verify)
 
 _screen = Console(stderr=True)
 
@@ -149,26 +147,6 @@ def front(
         typer.echo(f"No points are measured yet in this study ({study.split} items, {study.size}). Measure some: {_sweep()}")
 
 
-@app.command()
-def preflight(
-    reference: options.Reference = options.REFERENCE,
-    policy: options.Policy = options.POLICY,
-    allow: options.Allow = None,
-    as_json: options.AsJson = False,
-) -> None:
-    """Check that a pair can be merged and fits, without reading its weights. Exit code 2 when it cannot.
-
-    All that is wrong is listed, with what to do. A hub id is looked for in the cache of this machine; nothing is fetched.
-    """
-    found = checked_pair(reference, policy, options.chosen_allow(allow))
-    if as_json:
-        _print_json(found.to_dict())
-    else:
-        report.print_preflight(found)
-    if found.is_fatal:
-        raise typer.Exit(2)
-
-
 @app.command("app")
 def start_app(
     port: Annotated[int, typer.Option(help="The port to serve on.", min=1, max=65535)] = 8501,
@@ -187,6 +165,10 @@ def start_app(
     open_store(store)
     places = {"reference": study.reference, "policy": study.policy, "suite": study.suite_path}
     launch(port, address, **places, allow=study.allow, store=store, browser=browser)
+
+
+for _verb in (preflight, delta, export, verify):
+    app.command()(_verb)
 
 
 def _sweep() -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hma.checkpoints.pair import Pair, Tensor
-from hma.core.partition import Partition, layer_of
+from hma.core.partition import EMBEDDINGS, HEAD, layer_of, part_of
 from hma.core.precision import Precision
 from hma.core.recipe import Recipe
 from hma.errors import CheckpointError
@@ -79,7 +79,7 @@ def planned(pair: Pair, recipe: Recipe) -> list[Shard]:
     Raises CheckpointError for a dtype that cannot be averaged.
     """
     files: dict[str, list[Merge]] = {}
-    follows = _tied(pair, recipe.partition)
+    follows = tied_heads(pair)
     for name, policy in pair.policy.tensors.items():
         block = recipe.partition.block_of(follows.get(name, name))
         merge = _merge(name, pair.reference.tensors[name], policy, block, recipe.alphas[block], recipe.precision)
@@ -129,7 +129,7 @@ def _shard(file: str, merges: list[Merge]) -> Shard:
     return Shard(file, struct.pack("<Q", len(text)) + text, tuple(merges))
 
 
-def _tied(pair: Pair, partition: Partition) -> dict[str, str]:
+def tied_heads(pair: Pair) -> dict[str, str]:
     """Heads that both checkpoints hold as a second copy of the embeddings, with the name of the embeddings.
 
     A model that ties them has one parameter there, with one alpha: two alphas would tear it in two.
@@ -138,8 +138,8 @@ def _tied(pair: Pair, partition: Partition) -> dict[str, str]:
         return {}
     tensors = pair.policy.tensors
     outside = [n for n in tensors if layer_of(n) is None and len(tensors[n].shape) == 2]
-    heads = [n for n in outside if partition.block_of(n) > 0]
-    embeddings = [n for n in outside if partition.block_of(n) == 0]
+    heads = [n for n in outside if part_of(n) == HEAD]
+    embeddings = [n for n in outside if part_of(n) == EMBEDDINGS]
     return {
         head: embedding
         for head in heads

@@ -8,16 +8,18 @@ import struct
 import subprocess
 import sys
 import time
+import types
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hma.checkpoints import preflight as module
+from hma.checkpoints import machine
 from hma.checkpoints.header import BITS
+from hma.checkpoints.machine import Machine, available_memory
 from hma.checkpoints.pair import open_pair
-from hma.checkpoints.preflight import available_memory, preflight
+from hma.checkpoints.preflight import preflight
 from hma.errors import CheckpointError
 
 WORDS = ["<pad>", "<bos>", "<eos>", "red", "green", "blue", "one", "two"]
@@ -87,7 +89,7 @@ def edit(folder, **config):
 
 def found(folders, level=None):
     """(level, subject, message) of all findings but those of the machine."""
-    findings = [f for f in preflight(*folders).findings if f.subject not in ("memory", "disk")]
+    findings = [f for f in preflight(*folders).findings if f.subject not in ("memory", "GPU", "disk")]
     return [(f.level, f.subject, f.message) for f in findings if level in (None, f.level)]
 
 
@@ -116,7 +118,7 @@ def test_a_pair_that_matches_has_only_notes_of_the_machine(folders, tiny_pair):
     assert found(folders) == []
     assert found(tiny_pair) == []
     result = preflight(*folders)
-    assert {f.subject for f in result.findings} == {"memory", "disk"}
+    assert {f.subject for f in result.findings} - {"GPU"} == {"memory", "disk"}
     assert not result.is_fatal
 
 
@@ -528,18 +530,17 @@ def test_names_out_of_files_cannot_speak_to_the_terminal(folders):
         assert len(message) < 1000
 
 
-def test_too_little_memory_and_disk_are_warnings(folders, monkeypatch):
+def test_too_little_memory_and_disk_are_warnings(folders):
     size = preflight(*folders).policy_bytes
-    monkeypatch.setattr(module, "available_memory", lambda: 3 * size - 1)
-    monkeypatch.setattr(module, "_free_disk", lambda: size - 1)
-    low = preflight(*folders)
-    assert [(f.level, f.subject) for f in low.findings] == [("warning", "memory"), ("warning", "disk")]
+    low = preflight(*folders, machine=Machine(3 * size - 1, size - 1, "Some GPU", 3 * size - 1))
+    assert [(f.level, f.subject) for f in low.findings] == [("warning", what) for what in ("memory", "GPU", "disk")]
     assert f"live model take {3 * size / 1000:.3g} kB, and {(3 * size - 1) / 1000:.3g} kB of" in low.findings[0].message
     assert "use a larger machine" in low.findings[0].message
-    assert "on a larger disk" in low.findings[1].message
-    monkeypatch.setattr(module, "available_memory", lambda: 3 * size)
-    monkeypatch.setattr(module, "_free_disk", lambda: None)
-    assert [(f.level, f.subject) for f in preflight(*folders).findings] == [("note", "memory")]
+    assert "of the memory of Some GPU are free. What does not fit is kept in main memory" in low.findings[1].message
+    assert "on a larger disk" in low.findings[2].message
+    enough = preflight(*folders, machine=Machine(3 * size, None))
+    assert [(f.level, f.subject) for f in enough.findings] == [("note", "memory")]
+    assert (enough.available_bytes, enough.gpu, enough.free_bytes) == (3 * size, None, None)
 
 
 def test_memory_is_known_with_and_without_psutil(monkeypatch):
@@ -557,3 +558,22 @@ def test_nothing_heavy_is_imported(folders):
         [sys.executable, "-c", program, *map(str, folders)], capture_output=True, text=True, cwd=Path(__file__).parents[2]
     )
     assert done.stdout == "set()\n", done.stderr
+
+
+def test_the_gpu_with_most_free_memory_is_found(monkeypatch):
+    """NVIDIA's library, as a plain object in its place."""
+    free = {0: 10, 1: 30, 2: 20}
+    library = types.SimpleNamespace(
+        NVMLError=RuntimeError,
+        nvmlInit=lambda: None,
+        nvmlShutdown=lambda: None,
+        nvmlDeviceGetCount=lambda: len(free),
+        nvmlDeviceGetHandleByIndex=lambda n: n,
+        nvmlDeviceGetMemoryInfo=lambda n: types.SimpleNamespace(free=free[n]),
+        nvmlDeviceGetName=lambda n: f"GPU {n}",
+    )
+    monkeypatch.setitem(sys.modules, "pynvml", library)
+    monkeypatch.setattr(machine, "_GPU_DEVICES", ("/",))
+    assert (Machine.look().gpu, Machine.look().gpu_memory) == ("GPU 1", 30)
+    free.clear()
+    assert Machine.look().gpu is None
