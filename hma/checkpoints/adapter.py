@@ -180,16 +180,17 @@ def _base(reference: Contents, folder: Path, config: dict[str, Any], fetch: bool
     if not isinstance(base, str) or not base or reference.folder is None:
         return [Finding("note", "policy adapter", f"{folder} does not say which model it was trained on.")]
     shown, advice = name_of(base), f"Give {name_of(base)} as the reference."
-    at = Path(base).expanduser() if "\0" not in base else Path()
-    if at.is_dir() and at.resolve() != reference.folder:
-        trained_on = read_folder("reference", at, fetch=False, allow=allow)
+    path = os.path.expanduser(base)  # noqa: PTH111 (pathlib's own raises for a home or a name that cannot be)
+    is_here = os.path.isdir(path)  # noqa: PTH112
+    if is_here and Path(path).resolve() != reference.folder:
+        trained_on = read_folder("reference", path, fetch=False, allow=allow)
         if trained_on.is_fatal or reference.is_fatal or _fingerprint(trained_on) == _fingerprint(reference):
             return []
         message = f"The adapter was trained on {shown}, which holds other weights than {reference.source}. {advice}"
         return [Finding("fatal", "policy adapter", message)]
     name, revision = split_revision(reference.source)
     trained_at = config.get("revision") or None
-    if at.is_dir() or (name == base and trained_at in (None, revision)):
+    if is_here or (name == base and trained_at in (None, revision)):
         return []
     wanted = f"{shown} at revision {name_of(trained_at)}" if trained_at and is_hub_id(base) else shown
     message = f"The adapter was trained on {wanted}, and the reference is {reference.source}. See that they are the same model."
