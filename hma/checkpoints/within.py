@@ -31,8 +31,8 @@ def check_within(side: Contents) -> list[Finding]:
         findings.append(Finding("fatal", f"{side.side} weights", message))
     if own := _own_code(config):
         message = (
-            f"The {side.side}'s config names Python code of its own, {name_of(own)}. It is run only with --allow code; without it "
-            "transformers' own class is used for the model_type, if there is one."
+            f"The {side.side}'s config names Python code of its own, {name_of(own)}. It is run only with --allow code; without "
+            "it transformers' own class is used for the model_type, if there is one."
         )
         findings.append(Finding("note", f"{side.side} config", message))
     text = config.get("text_config")
