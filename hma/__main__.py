@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shlex
 import sys
 import time
@@ -15,7 +16,6 @@ from rich.markup import escape
 from hma import options, report
 from hma.bench.cli import app as bench_app
 from hma.board import Board
-from hma.checkpoints.preflight import preflight as checked_pair
 from hma.core.recipe import Recipe
 from hma.core.study import Study
 from hma.engine import SWEEP, Engine, Job
@@ -23,6 +23,7 @@ from hma.errors import Cancelled, HmaError, MeasureError, Refused, StoreError
 from hma.export_cli import export, verify
 from hma.lab.cli import app as lab_app
 from hma.launch import launch
+from hma.pair_cli import delta, preflight
 from hma.store import Store
 from hma.study import open_store, open_study
 
@@ -37,8 +38,6 @@ app = typer.Typer(
 )
 app.add_typer(lab_app, name="lab", help="Make the shipped miniature again, from nothing, and check what it claims.")
 app.add_typer(bench_app, name="bench", help="Measure where the time goes.")
-app.command()(export)
-app.command()(verify)
 
 _screen = Console(stderr=True)
 
@@ -58,6 +57,7 @@ def measure(
     seed: options.Seed = 0,
     reference: options.Reference = options.REFERENCE,
     policy: options.Policy = options.POLICY,
+    allow: options.Allow = None,
     suite: options.SuiteFile = options.SUITE,
     split: options.Split = "validation",
     size: options.Size = None,
@@ -65,7 +65,7 @@ def measure(
     as_json: options.AsJson = False,
 ) -> None:
     """Measure one merge: its reward and abilities. A point that the store has is not measured again."""
-    study = open_study(reference, policy, suite, split, size)
+    study = open_study(reference, policy, suite, split, size, options.chosen_allow(allow))
     cut, precision = options.Cut(blocks, pivots, own, linear_only), options.chosen_precision(dtype, rounding, seed)
     recipe = options.chosen_recipe(study.num_layers, alphas, cut, precision)
     opened = open_store(store)
@@ -95,6 +95,7 @@ def sweep(
     seed: options.Seed = 0,
     reference: options.Reference = options.REFERENCE,
     policy: options.Policy = options.POLICY,
+    allow: options.Allow = None,
     suite: options.SuiteFile = options.SUITE,
     split: options.Split = "validation",
     size: options.Size = None,
@@ -102,7 +103,7 @@ def sweep(
     as_json: options.AsJson = False,
 ) -> None:
     """Measure the MA sweep (one alpha for all blocks), or a grid of block alphas. Interrupted, it resumes when run again."""
-    study = open_study(reference, policy, suite, split, size)
+    study = open_study(reference, policy, suite, split, size, options.chosen_allow(allow))
     partition = options.Cut(blocks, pivots, own, linear_only).partition(study.num_layers)
     recipes = options.swept_recipes(partition, steps, grid, options.chosen_precision(dtype, rounding, seed))
     opened = open_store(store)
@@ -125,6 +126,7 @@ def sweep(
 def front(
     reference: options.Reference = options.REFERENCE,
     policy: options.Policy = options.POLICY,
+    allow: options.Allow = None,
     suite: options.SuiteFile = options.SUITE,
     split: options.Split = "validation",
     size: options.Size = None,
@@ -132,7 +134,7 @@ def front(
     as_json: options.AsJson = False,
 ) -> None:
     """The points that no other point beats, and the hypervolume between them and the worst corner of the two ends."""
-    study = open_study(reference, policy, suite, split, size)
+    study = open_study(reference, policy, suite, split, size, options.chosen_allow(allow))
     if store and not store.expanduser().exists():
         raise StoreError(f"There is no store at {store}. Name the file that has the points, or measure some: {_sweep()}")
     board = Board.read(open_store(store), study)
@@ -144,23 +146,6 @@ def front(
         typer.echo(f"No points are measured yet in this study ({study.split} items, {study.size}). Measure some: {_sweep()}")
 
 
-@app.command()
-def preflight(
-    reference: options.Reference = options.REFERENCE, policy: options.Policy = options.POLICY, as_json: options.AsJson = False
-) -> None:
-    """Check that a pair can be merged and fits, without reading its weights. Exit code 2 when it cannot.
-
-    All that is wrong is listed, with what to do. A hub id is looked for in the cache of this machine; nothing is fetched.
-    """
-    found = checked_pair(reference, policy)
-    if as_json:
-        _print_json(found.to_dict())
-    else:
-        report.print_preflight(found)
-    if found.is_fatal:
-        raise typer.Exit(2)
-
-
 @app.command("app")
 def start_app(
     port: Annotated[int, typer.Option(help="The port to serve on.", min=1, max=65535)] = 8501,
@@ -169,15 +154,20 @@ def start_app(
     ] = "127.0.0.1",
     reference: options.Reference = options.REFERENCE,
     policy: options.Policy = options.POLICY,
+    allow: options.Allow = None,
     suite: options.SuiteFile = options.SUITE,
     store: options.StoreFile = None,
     browser: Annotated[bool, typer.Option(help="Open a browser window at the page.")] = True,
 ) -> None:
     """Open the app in a browser."""
-    study = open_study(reference, policy, suite)
+    study = open_study(reference, policy, suite, allow=options.chosen_allow(allow))
     open_store(store)
     places = {"reference": study.reference, "policy": study.policy, "suite": study.suite_path}
-    launch(port, address, **places, store=store, browser=browser)
+    launch(port, address, **places, allow=study.allow, store=store, browser=browser)
+
+
+for _verb in (preflight, delta, export, verify):
+    app.command()(_verb)
 
 
 def _sweep() -> str:
@@ -237,6 +227,8 @@ def _print_json(value: dict[str, Any]) -> None:
 
 def main() -> None:
     """Run the command line. Exit code 0 on success, 2 for a person's mistake, 1 for what failed, 130 for Ctrl-C."""
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("hma").setLevel(logging.INFO)
     try:
         app()
     except Cancelled as error:

@@ -44,13 +44,14 @@ def export(
     force: Annotated[bool, typer.Option("--force", help="Replace an earlier export.")] = False,
     reference: options.Reference = options.REFERENCE,
     policy: options.Policy = options.POLICY,
+    allow: options.Allow = None,
     suite: options.SuiteFile = options.SUITE,
     store: options.StoreFile = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Write a merge as a complete model folder, with its recipe and a model card. The folder is there whole or not at all."""
     precision = options.chosen_precision(dtype, rounding, seed)
-    pair = open_pair(reference, policy)
+    pair = open_pair(reference, policy, options.chosen_allow(allow))
     recipe = options.chosen_recipe(pair.num_layers, alphas, options.Cut(blocks, pivots, own, linear_only), precision)
     measured = _measured(pair, recipe, suite, store)
     done = _written(pair, recipe, out, measured, force, as_json)

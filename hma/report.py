@@ -10,11 +10,9 @@ from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
-from rich.text import Text
 
 from hma import text
 from hma.board import SWAPPED, Board
-from hma.checkpoints.preflight import Preflight
 from hma.core.point import Point, Score
 from hma.core.study import Study
 from hma.core.tax import MEAN, tax
@@ -98,24 +96,6 @@ def print_front(board: Board) -> None:
         f"Hypervolume {board.hypervolume:.1f} (reward times ability) above the corner: reward "
         f"{board.corner.reward:.2f}, ability {board.corner.ability:.1f}, the worse of the two ends on each axis."
     )
-
-
-def print_preflight(found: Preflight) -> None:
-    """The findings of a preflight as a list, fatal ones first, and in words whether the pair can be merged."""
-    console = Console()
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold", ratio=1)
-    for finding in found.findings:
-        style = {"fatal": "bold red", "warning": "yellow"}.get(finding.level, "dim")
-        table.add_row(Text(finding.level, style), Text.assemble((finding.subject, "bold"), ": ", finding.message))
-    console.print(table)
-    count = {level: sum(f.level == level for f in found.findings) for level in ("fatal", "warning")}
-    warnings = f"{count['warning']} warning{'' if count['warning'] == 1 else 's'}"
-    if found.is_fatal:
-        console.print(f"This pair cannot be merged: {count['fatal']} fatal, {warnings}.", highlight=False)
-    else:
-        console.print(f"This pair can be merged, as far as can be seen without its weights: {warnings}.", highlight=False)
 
 
 class Bar:

@@ -24,15 +24,16 @@ ALLOWED = {
     "board": {"core", "store"},
     "text": {"core"},
     "ui": {"board", "core", "errors", "engine", "evaluate", "process", "store", "study", "text"},
-    "report": {"board", "checkpoints", "core", "text"},
+    "report": {"board", "core", "text"},
     "launch": {"errors"},
     "card": {"checkpoints", "core", "text"},
     "methods": {"checkpoints", "core", "errors"},
-    "options": {"core", "errors", "methods", "study"},
+    "options": {"checkpoints", "core", "errors", "methods", "study"},
     "export_cli": {"card", "checkpoints", "core", "errors", "evaluate", "options", "store", "study", "text"},
+    "pair_cli": {"checkpoints", "core", "options"},
     "bench": {"board", "checkpoints", "core", "errors", "engine", "store", "study", "ui"},
     "__main__": {"board", "checkpoints", "core", "errors", "engine", "store", "study"}
-    | {"lab", "bench", "report", "launch", "export_cli", "options"},
+    | {"lab", "bench", "report", "launch", "export_cli", "options", "pair_cli"},
     "__init__": set(),
 }
 """What each part of ``hma`` may import from ``hma``; itself always."""
@@ -53,6 +54,7 @@ LIGHT = {
     "export_cli",
     "methods",
     "options",
+    "pair_cli",
     "bench",
     "__main__",
     "__init__",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Hashable, Iterable
 from typing import Any
 
@@ -17,6 +16,7 @@ from hma.checkpoints.vocabulary import (
     is_shared,
     read_vocabulary,
 )
+from hma.checkpoints.within import HEAD, ROWS, check_within
 from hma.core.partition import layer_of
 from hma.errors import CheckpointError
 
@@ -34,14 +34,9 @@ _SILENT = {"_name_or_path", "transformers_version"}
 _ROPE = {"rope_theta", "rope_scaling", "rope_parameters"}
 """Where transformers 4 and 5 write rotary positions."""
 
-_ROWS = re.compile(r"(?:^|\.)(?:embed_tokens|wte|word_embeddings|embed_in|lm_head|embed_out)\.(?:weight|bias)$")
-"""Tensors with a row for each token."""
-
 _LISTED = 6
 """Settings that one message lists."""
 
-_HEAD = re.compile(r"(?:^|\.)lm_head\.weight$")
-_EMBEDDING = re.compile(r"(?:^|\.)embed_tokens\.weight$")
 
 Tensors = dict[str, Tensor]
 
@@ -58,12 +53,12 @@ def check_pair(a: Contents, b: Contents) -> list[Finding]:
     if a.tensors and b.tensors:
         findings += _tensors(a, b, vocabularies)
     for side in (a, b):
-        findings += _own(side)
+        findings += check_within(side)
     if a.config and b.config:
         rows = any(f.subject == "embeddings" for f in findings)
         findings += check_settings(a.config, b.config, ignored=frozenset({"vocab_size"} if rows else ()))
     findings += found
-    if a.folder and a.folder == b.folder:
+    if a.folder and a.folder == b.folder and b.adapter is None:
         message = f"{a.source} and {b.source} hold the same model, so there is nothing between them to average. {ADVICE}"
         findings.append(Finding("fatal", "pair", message))
     if b.tensors and not any(layer_of(name) is not None for name in b.tensors):
@@ -125,7 +120,7 @@ def _tensors(a: Contents, b: Contents, vocabularies: tuple[Vocabulary | None, Vo
             findings.append(_missing(names, holder, other))
     both = sorted(a.tensors.keys() & b.tensors.keys())
     shapes = [n for n in both if a.tensors[n].shape != b.tensors[n].shape]
-    rows = [n for n in shapes if _ROWS.search(n) and a.tensors[n].shape[1:] == b.tensors[n].shape[1:] and a.tensors[n].shape]
+    rows = [n for n in shapes if ROWS.search(n) and a.tensors[n].shape[1:] == b.tensors[n].shape[1:] and a.tensors[n].shape]
     for group in _groups(rows, lambda n: (a.tensors[n].shape[0], b.tensors[n].shape[0])):
         findings.append(_padding(group, a, b, vocabularies))
     for group in _groups((n for n in shapes if n not in rows), lambda n: (a.tensors[n].shape, b.tensors[n].shape)):
@@ -151,7 +146,7 @@ def _groups(names: Iterable[str], key: Any) -> list[list[str]]:
 
 
 def _missing(names: list[str], holder: Contents, other: Contents) -> Finding:
-    if len(names) == 1 and _HEAD.search(names[0]):
+    if len(names) == 1 and HEAD.search(names[0]):
         tied = [f"{value_of(c.config.get('tie_word_embeddings'))} in the {c.side}" for c in (holder, other)]
         message = (
             f"{names[0]} is in the {holder.side} and not in the {other.side}, and tie_word_embeddings is {' and '.join(tied)}. "
@@ -192,53 +187,6 @@ def _padding(names: list[str], a: Contents, b: Contents, vocabularies: tuple[Voc
             f"{large.side} with transformers, model.resize_token_embeddings({few}), and save it."
         )
     return Finding("fatal", "embeddings", head)
-
-
-def _own(side: Contents) -> list[Finding]:
-    """What does not fit between the config of one checkpoint and its own tensors."""
-    config, tensors, findings = side.config, side.tensors, []
-    if not config:
-        return []
-    if not config.get("model_type"):
-        message = f"{side.folder}/config.json names no model_type, so transformers cannot open it. Save the model again."
-        findings.append(Finding("fatal", f"{side.side} config", message))
-    if config.get("quantization_config"):
-        message = (
-            f"{side.folder} is quantised, by its config. Weights can be averaged before quantisation only: give the checkpoint "
-            "it was made from."
-        )
-        findings.append(Finding("fatal", f"{side.side} weights", message))
-    text = config.get("text_config")
-    size = (text if isinstance(text, dict) else config).get("vocab_size")
-    for name in sorted(n for n in tensors if _ROWS.search(n) and tensors[n].shape):
-        if type(size) is int and tensors[name].shape[0] != size:
-            rows = tensors[name].shape[0]
-            message = (
-                f"{name_of(name)} has {rows:,} rows in the {side.side}, and its config says vocab_size = {size:,}. "
-                "Set the config's to the number of rows, or fetch both of one version."
-            )
-            findings.append(Finding("fatal", f"{side.side} config", message))
-            break
-    return findings + _tied(side)
-
-
-def _tied(side: Contents) -> list[Finding]:
-    """Whether a head of its own is there or not as the config says; models by other names than Llama's are left alone."""
-    tied = side.config.get("tie_word_embeddings")
-    has_head = any(_HEAD.search(name) for name in side.tensors)
-    if tied is True and has_head:
-        message = (
-            f"lm_head.weight is in the {side.side}, and its config says tie_word_embeddings = True, which takes the embeddings "
-            "in its place. Load it with transformers and save it again to see which it is."
-        )
-        return [Finding("warning", "tied embeddings", message)]
-    if tied is False and not has_head and any(_EMBEDDING.search(name) for name in side.tensors):
-        message = (
-            f"lm_head.weight is not in the {side.side}, and its config says tie_word_embeddings = False, so the head would be "
-            "random. Give a checkpoint saved as a language model, or set tie_word_embeddings if it shares the embeddings."
-        )
-        return [Finding("fatal", "tied embeddings", message)]
-    return []
 
 
 def _rope(a: dict[str, Any], b: dict[str, Any]) -> list[Finding]:
@@ -307,7 +255,7 @@ def _vocabularies(a: Contents, b: Contents) -> tuple[tuple[Vocabulary | None, Vo
 
 def _beyond(side: Contents, vocabulary: Vocabulary | None) -> list[Finding]:
     """A warning when a tokenizer has tokens for which the checkpoint has no embedding."""
-    rows = [t.shape[0] for n, t in side.tensors.items() if _ROWS.search(n) and t.shape]
+    rows = [t.shape[0] for n, t in side.tensors.items() if ROWS.search(n) and t.shape]
     if not vocabulary or not rows or vocabulary.size <= min(rows):
         return []
     last = vocabulary.size - 1

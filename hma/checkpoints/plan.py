@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hma.checkpoints.pair import Pair, Tensor
-from hma.core.partition import EMBEDDINGS, Place, layer_of, part_of, place_of
+from hma.core.partition import EMBEDDINGS, HEAD, Place, layer_of, part_of, place_of
 from hma.core.recipe import Recipe
 from hma.errors import CheckpointError
 
@@ -73,15 +73,15 @@ class Shard:
 
 
 def planned(pair: Pair, recipe: Recipe) -> list[Shard]:
-    """The weight files of a merge, named and filled as the policy's are.
+    """The weight files of a merge, filled as the policy's are and named likewise.
 
     Raises CheckpointError for a dtype that cannot be averaged.
     """
     files: dict[str, list[Merge]] = {}
-    follows = _tied(pair)
+    follows = tied_heads(pair)
     for name, policy in pair.policy.tensors.items():
         merge = _merge(name, place_of(follows.get(name, name), policy.shape), pair.reference.tensors[name], policy, recipe)
-        files.setdefault(policy.file.name, []).append(merge)
+        files.setdefault(_file_of(policy), []).append(merge)
     return [_shard(file, merges) for file, merges in sorted(files.items())]
 
 
@@ -91,6 +91,12 @@ def index_of(shards: list[Shard]) -> str:
     total = sum(merge.size for shard in shards for merge in shard.merges)
     content = {"metadata": {"total_size": total}, "weight_map": dict(sorted(weight_map.items()))}
     return json.dumps(content, indent=2) + "\n"
+
+
+def _file_of(policy: Tensor) -> str:
+    """The name of the file that a tensor is written to: the policy's own, as safetensors."""
+    name = policy.file.name
+    return name if policy.file.suffix == ".safetensors" else f"{name.removesuffix('.bin').removeprefix('pytorch_')}.safetensors"
 
 
 def _merge(name: str, place: Place, reference: Tensor, policy: Tensor, recipe: Recipe) -> Merge:
@@ -122,7 +128,7 @@ def _shard(file: str, merges: list[Merge]) -> Shard:
     return Shard(file, struct.pack("<Q", len(text)) + text, tuple(merges))
 
 
-def _tied(pair: Pair) -> dict[str, str]:
+def tied_heads(pair: Pair) -> dict[str, str]:
     """Heads that both checkpoints hold as a second copy of the embeddings, with the name of the embeddings.
 
     A model that ties them has one parameter there, with one alpha: two alphas would tear it in two.
@@ -131,8 +137,8 @@ def _tied(pair: Pair) -> dict[str, str]:
         return {}
     tensors = pair.policy.tensors
     outside = [n for n in tensors if layer_of(n) is None and len(tensors[n].shape) == 2]
+    heads = [n for n in outside if part_of(n) == HEAD]
     embeddings = [n for n in outside if part_of(n) == EMBEDDINGS]
-    heads = [n for n in outside if n not in embeddings]
     return {
         head: embedding
         for head in heads

@@ -1,0 +1,75 @@
+"""What does not fit within one checkpoint: between its config and its own tensors."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from hma.checkpoints.finding import Finding, name_of
+from hma.checkpoints.folder import Contents
+
+ROWS = re.compile(r"(?:^|\.)(?:embed_tokens|wte|word_embeddings|embed_in|lm_head|embed_out)\.(?:weight|bias)$")
+"""Tensors with a row for each token."""
+
+HEAD = re.compile(r"(?:^|\.)lm_head\.weight$")
+_EMBEDDING = re.compile(r"(?:^|\.)embed_tokens\.weight$")
+
+
+def check_within(side: Contents) -> list[Finding]:
+    """What does not fit between the config of one checkpoint and its own tensors."""
+    config, tensors, findings = side.config, side.tensors, []
+    if not config:
+        return []
+    if not config.get("model_type"):
+        message = f"{side.folder}/config.json names no model_type, so transformers cannot open it. Save the model again."
+        findings.append(Finding("fatal", f"{side.side} config", message))
+    if config.get("quantization_config"):
+        message = (
+            f"{side.folder} is quantised, by its config. Weights can be averaged before quantisation only: give the checkpoint "
+            "it was made from."
+        )
+        findings.append(Finding("fatal", f"{side.side} weights", message))
+    if own := _own_code(config):
+        message = (
+            f"The {side.side}'s config names Python code of its own, {name_of(own)}. It is run only with --allow code; without "
+            "it transformers' own class is used for the model_type, if there is one."
+        )
+        findings.append(Finding("note", f"{side.side} config", message))
+    text = config.get("text_config")
+    size = (text if isinstance(text, dict) else config).get("vocab_size")
+    for name in sorted(n for n in tensors if ROWS.search(n) and tensors[n].shape):
+        if type(size) is int and tensors[name].shape[0] != size:
+            rows = tensors[name].shape[0]
+            message = (
+                f"{name_of(name)} has {rows:,} rows in the {side.side}, and its config says vocab_size = {size:,}. "
+                "Set the config's to the number of rows, or fetch both of one version."
+            )
+            findings.append(Finding("fatal", f"{side.side} config", message))
+            break
+    return findings + _tied(side)
+
+
+def _own_code(config: dict[str, Any]) -> str | None:
+    """The model's class in the checkpoint's own Python files, or None."""
+    named = config.get("auto_map")
+    found = named.get("AutoModelForCausalLM") if isinstance(named, dict) else None
+    return found if isinstance(found, str) else None
+
+
+def _tied(side: Contents) -> list[Finding]:
+    """Whether a head of its own is there or not as the config says; models by other names than Llama's are left alone."""
+    tied = side.config.get("tie_word_embeddings")
+    has_head = any(HEAD.search(name) for name in side.tensors)
+    if tied is True and has_head:
+        message = (
+            f"lm_head.weight is in the {side.side}, and its config says tie_word_embeddings = True, which takes the embeddings "
+            "in its place. Load it with transformers and save it again to see which it is."
+        )
+        return [Finding("warning", "tied embeddings", message)]
+    if tied is False and not has_head and any(_EMBEDDING.search(name) for name in side.tensors):
+        message = (
+            f"lm_head.weight is not in the {side.side}, and its config says tie_word_embeddings = False, so the head would be "
+            "random. Give a checkpoint saved as a language model, or set tie_word_embeddings if it shares the embeddings."
+        )
+        return [Finding("fatal", "tied embeddings", message)]
+    return []
