@@ -1,5 +1,6 @@
 """Decoders of many families: each parameter in its place, merges that an independent sum agrees with, exports that load."""
 
+import itertools
 import re
 
 import pytest
@@ -31,33 +32,41 @@ EXPERTS = {"num_local_experts": 4, "num_experts": 4, "num_experts_per_tok": 2, "
 KINDS = {
     "llama": {},
     "mistral": {},
-    "qwen2": {"tie_word_embeddings": True},
+    "qwen2": {},
     "qwen3": {},
     "gemma2": {},
     "gemma3_text": {},
     "phi": {"layer_norm_eps": 1e-5},
     "gpt2": {"n_embd": 16, "n_layer": 3, "n_head": 2, "n_positions": 64},
-    "gpt_neox": {"tie_word_embeddings": False},
+    "gpt_neox": {},
     "opt": {"ffn_dim": 32, "word_embed_proj_dim": 16},
     "mixtral": EXPERTS,
     "qwen3_moe": EXPERTS | {"decoder_sparse_step": 1},
 }
 
 
-def model_of(kind):
+def model_of(kind, tied):
     from transformers import AutoConfig
 
     known = AutoConfig.for_model(kind)
     aliases = set(getattr(known, "attribute_map", {}))
     settings = {k: v for k, v in (SMALL | KINDS[kind]).items() if hasattr(known, k) or k in aliases or k in KINDS[kind]}
-    return AutoModelForCausalLM.from_config(AutoConfig.for_model(kind, **settings))
+    return AutoModelForCausalLM.from_config(AutoConfig.for_model(kind, **settings, tie_word_embeddings=tied))
 
 
-@pytest.fixture(scope="module", params=list(KINDS))
+def written_as(kind, tied, dtype):
+    return f"{kind}-{'tied' if tied else 'untied'}-{dtype}"
+
+
+@pytest.fixture(
+    scope="module", params=itertools.product(KINDS, (False, True), ("bfloat16", "float32")), ids=lambda p: written_as(*p)
+)
 def folders(request, tmp_path_factory):
-    folder = tmp_path_factory.mktemp(request.param)
+    kind, tied, dtype = request.param
+    folder = tmp_path_factory.mktemp(kind)
     torch.manual_seed(0)
-    model = model_of(request.param).to(torch.bfloat16)
+    model = model_of(kind, tied).to(getattr(torch, dtype))
+    assert (model.get_input_embeddings().weight is model.get_output_embeddings().weight) == tied
     with torch.no_grad():
         for name in ("reference", "policy"):
             model.save_pretrained(folder / name)
