@@ -84,7 +84,7 @@ def _room(subject: str, wanted: int | None, there: int | None, what: str, where:
     """Whether ``wanted`` bytes fit into those that are there: a note if so, a warning if not."""
     if wanted is None or there is None:
         return []
-    sizes = f"{what} {_size(wanted)}, and {_size(there)} {where} are free."
+    sizes = f"{what} {size_text(wanted)}, and {size_text(there)} {where} are free."
     if wanted <= there:
         return [Finding("note", subject, sizes)]
     advice = {
@@ -94,7 +94,7 @@ def _room(subject: str, wanted: int | None, there: int | None, what: str, where:
     return [Finding("warning", subject, f"{sizes} {advice[subject]}")]
 
 
-def _size(count: int) -> str:
+def size_text(count: int) -> str:
     """Bytes in decimal units, at three digits."""
     value, units = float(count), ["B", "kB", "MB", "GB", "TB", "PB", "EB"]
     while value >= 999.5 and len(units) > 1:
