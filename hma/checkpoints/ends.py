@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import torch
 
-from hma.checkpoints.precision import DTYPES, EffectiveAlpha, merge_into
+from hma.checkpoints.precision import DTYPES, EffectiveAlpha, in_pieces, merge_into
 from hma.core.precision import NEAREST, Precision
 
 _BITS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
@@ -161,6 +161,7 @@ class Ferry:
 class Sparse(Ends):
     """Both ends only where they differ: the live tensor itself holds what is equal, and a write leaves that alone.
 
+    Nothing else may write to the live tensor: what is equal is nowhere else.
     A changed element takes its place (4 bytes) and two values; a tensor of which so many changed that both
     ends whole take less keeps these. The live tensor starts as the policy. Elements that are -0.0 in both count
     as changed, since ``torch.lerp`` makes them 0.0 for some alphas.
@@ -191,22 +192,21 @@ class Sparse(Ends):
             self._rest = self._settled(self._stored(), precision)
         live = self._rest.live
         self.parameter.data = live.view(self.parameter.shape)
-        for span in self._changed.spans():
-            ends = self._reference[span], self._policy[span]
-            if self._changed.places is None:
-                merge_into(live[span], *ends, alpha, precision, self.name, span.start)
-                continue
-            places = self._changed.places[span]
-            values = torch.empty_like(ends[0], dtype=live.dtype)
-            merge_into(values, *ends, alpha, precision, self.name, places)
-            live.index_copy_(0, places.long(), values)
+        places = self._changed.places
+        if places is None:
+            merge_into(live, self._reference, self._policy, alpha, precision, self.name)
+            return
+
+        def merge(span: slice) -> None:
+            values = torch.empty_like(self._policy[span], dtype=live.dtype)
+            merge_into(values, self._reference[span], self._policy[span], alpha, precision, self.name, places[span])
+            live.index_copy_(0, places[span].long(), values)
+
+        in_pieces(merge, self._changed.count, live.device)
 
     def effective(self) -> EffectiveAlpha:
         found = EffectiveAlpha()
-        for span in self._changed.spans():
-            places, live = self._changed.places, self._rest.live
-            made = live[span] if places is None else live.index_select(0, places[span])
-            found.add(made, self._reference[span], self._policy[span])
+        found.add(self._changed.values(self._rest.live), self._reference, self._policy)
         return found
 
     def _kind(self, precision: Precision) -> _Kind:
@@ -282,12 +282,6 @@ class _Places:
     @property
     def nbytes(self) -> int:
         return 0 if self.places is None else self.places.nbytes
-
-    def spans(self) -> Iterator[slice]:
-        """Ranges of these places, each of a size to work on at once."""
-        step = 1 << (18 if self.places is not None and self.places.device.type == "cpu" else 24)
-        for first in range(0, self.count, step):
-            yield slice(first, min(first + step, self.count))
 
     def values(self, flat: torch.Tensor) -> torch.Tensor:
         """A copy of the elements here."""

@@ -8,7 +8,10 @@ The cures are a finer dtype, or rounding at random with the right mean.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 
@@ -19,6 +22,11 @@ DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch
 """Dtypes that a merge can be written in."""
 
 _LARGEST_HALF = 65504.0
+
+_PIECE = 1 << 17
+"""Elements that a core works on at a time: 512 KiB in float32."""
+
+_Done = TypeVar("_Done")
 
 
 def merged(
@@ -74,19 +82,35 @@ def merge_into(
             torch.lerp(policy, reference, alpha, out=out)
         return
     flat, one, other = out.view(-1), reference.reshape(-1), policy.reshape(-1)
-    step = piece(out.device)
-    for start in range(0, flat.numel(), step):
-        span = slice(start, start + step)
-        places = first + start if isinstance(first, int) else first[span]
+
+    def merge(span: slice) -> None:
+        places = first + span.start if isinstance(first, int) else first[span]
         flat[span] = merged(one[span], other[span], alpha, precision, name, places, out.dtype)
 
+    in_pieces(merge, flat.numel(), out.device)
 
-def piece(device: torch.device) -> int:
-    """Elements to take at a time where room is needed for what lies between.
 
-    256 KiB in float32 stay in a core's cache; a GPU has its launches paid for by 64 MiB.
+def in_pieces(work: Callable[[slice], _Done], count: int, device: torch.device) -> list[_Done]:
+    """What ``work`` returns for each span of ``count`` elements, in order; for work that needs room for what lies between.
+
+    On the CPU a piece is one thread's, and stays in its core's cache: threads that shared each of many small steps would wait for
+    each other, for long where other programs keep a core busy. A GPU takes pieces that its launches are nothing beside.
     """
-    return 1 << (16 if device.type == "cpu" else 24)
+    step = _PIECE if device.type == "cpu" else 128 * _PIECE
+    spans = [slice(first, min(first + step, count)) for first in range(0, count, step)]
+    threads = torch.get_num_threads() if device.type == "cpu" else 1
+    if threads == 1 or len(spans) < 2:
+        return [work(span) for span in spans]
+
+    def alone(span: slice) -> _Done:
+        with torch.inference_mode():  # Each thread has its own mode, and live tensors may be made in this one.
+            return work(span)
+
+    try:
+        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            return list(pool.map(alone, spans))
+    finally:
+        torch.set_num_threads(threads)  # Some libraries take the number of one thread for that of all.
 
 
 def stream(seed: int, name: str) -> int:
@@ -151,11 +175,13 @@ class EffectiveAlpha:
     def add(self, merged: torch.Tensor, reference: torch.Tensor, policy: torch.Tensor) -> None:
         """Take in one tensor, or a piece of one: in float32 within pieces (to about 1e-6), in float64 over them."""
         flat = [tensor.reshape(-1) for tensor in (merged, reference, policy)]
-        step = piece(merged.device)
-        for start in range(0, merged.numel(), step):
-            made, one, other = (tensor[start : start + step].float() for tensor in flat)
+
+        def products(span: slice) -> list[float]:
+            made, one, other = (tensor[span].float() for tensor in flat)
             delta = one - other
-            along, squared = torch.stack((torch.dot(made - other, delta), torch.dot(delta, delta))).tolist()
+            return torch.stack((torch.dot(made - other, delta), torch.dot(delta, delta))).tolist()
+
+        for along, squared in in_pieces(products, merged.numel(), merged.device):
             self.along += along
             self.squared += squared
 
