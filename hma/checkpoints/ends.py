@@ -115,6 +115,8 @@ class Ferry:
         self._turn = 0
         self._copying = torch.cuda.Stream(device) if device.type == "cuda" else None
         self._filled, self._free = ([torch.cuda.Event() for _ in self._rooms] if self._copying else [] for _ in range(2))
+        for event in self._free:  # What had this memory before may still be at work on it.
+            event.record(torch.cuda.current_stream(device))
         self._locked = torch.empty(0, dtype=torch.uint8)
 
     def kept(self, tensor: torch.Tensor) -> torch.Tensor:
