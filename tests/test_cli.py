@@ -351,6 +351,7 @@ def test_an_address_that_is_not_this_machines_is_said_and_exits_2(address):
         (("lab", "check"), "say which claims hold"),
         (("bench", "point"), "the share of the work that is not the model's own forward passes"),
         (("bench", "merge"), "against plain copies on the same device"),
+        (("bench", "merge"), "in host memory, or only where they differ"),
         (("bench", "start"), "to the first marker on its chart"),
         (("bench", "button"), "from the button to the new point"),
         (("bench", "export"), "against reading both ends and writing as many bytes"),

@@ -29,14 +29,14 @@ def fingerprint(folder: Path, config: dict[str, Any], tensors: dict[str, Tensor]
         tensor = tensors[name]
         hasher.update(f"{name} {tensor.dtype} {tensor.shape}".encode())
         with tensor.file.open("rb") as stream:
-            for start, end in _windows(tensor):
+            for start, end in windows(tensor):
                 stream.seek(start)
                 hasher.update(stream.read(end - start))
     return hasher.hexdigest()[:16]
 
 
-def _windows(tensor: Tensor) -> list[tuple[int, int]]:
-    """The byte ranges of a tensor that enter the fingerprint: all of a small one, both ends of any."""
+def windows(tensor: Tensor) -> list[tuple[int, int]]:
+    """Byte ranges that stand for a tensor, as in the fingerprint: all of a small one, evenly spaced ones of a large."""
     size = tensor.end - tensor.start
     if size <= _WINDOWS * _WINDOW:
         return [(tensor.start, tensor.end)]

@@ -80,3 +80,11 @@ def _gpu() -> tuple[str, int] | None:
         return None
     finally:
         pynvml.nvmlShutdown()
+
+
+def size_text(count: int) -> str:
+    """Bytes in decimal units, at three digits."""
+    value, units = float(count), ["B", "kB", "MB", "GB", "TB", "PB", "EB"]
+    while value >= 999.5 and len(units) > 1:
+        value, units = value / 1000, units[1:]
+    return f"{value:.3g} {units[0]}"

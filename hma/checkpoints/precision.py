@@ -8,7 +8,10 @@ The cures are a finer dtype, or rounding at random with the right mean.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 
@@ -18,10 +21,12 @@ from hma.errors import CheckpointError
 DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
 """Dtypes that a merge can be written in."""
 
-PIECE = 1 << 16
-"""Elements that are merged at a time where a merge needs room for what lies between: 256 KiB in float32."""
-
 _LARGEST_HALF = 65504.0
+
+_PIECE = 1 << 17
+"""Elements that a core works on at a time: 512 KiB in float32."""
+
+_Done = TypeVar("_Done")
 
 
 def merged(
@@ -30,16 +35,16 @@ def merged(
     alpha: float,
     precision: Precision = NEAREST,
     name: str = "",
-    first: int = 0,
+    first: int | torch.Tensor = 0,
     dtype: torch.dtype | None = None,
 ) -> torch.Tensor:
     """``alpha * reference + (1 - alpha) * policy`` in float32 with one rounding to ``dtype``, else the precision's.
 
     Both ends have one shape and dtype; the result has the precision's dtype, or theirs. Alpha 0 is the
     policy and alpha 1 the reference bit for bit in their own dtype, and weights that are equal in both stay equal.
-    ``name`` and ``first`` (the place of the first element in the whole tensor, flattened) are what random
-    rounding depends on beside the seed, so that a tensor may be merged in pieces, on any device, to the
-    same bits. Raises CheckpointError when a weight does not fit into float16.
+    ``name`` and ``first`` (the place of the first element in the whole tensor, flattened, or a tensor with the
+    place of each) are what random rounding depends on beside the seed, so that a tensor may be merged in pieces
+    or only here and there, on any device, to the same bits. Raises CheckpointError when a weight does not fit into float16.
     """
     wanted = dtype or (DTYPES[precision.dtype] if precision.dtype else policy.dtype)
     end = {0.0: policy, 1.0: reference}.get(alpha)
@@ -57,7 +62,13 @@ def merged(
 
 
 def merge_into(
-    out: torch.Tensor, reference: torch.Tensor, policy: torch.Tensor, alpha: float, precision: Precision = NEAREST, name: str = ""
+    out: torch.Tensor,
+    reference: torch.Tensor,
+    policy: torch.Tensor,
+    alpha: float,
+    precision: Precision = NEAREST,
+    name: str = "",
+    first: int | torch.Tensor = 0,
 ) -> None:
     """``merged`` written to ``out``, a contiguous tensor whose dtype counts; in pieces where it needs room between.
 
@@ -71,9 +82,35 @@ def merge_into(
             torch.lerp(policy, reference, alpha, out=out)
         return
     flat, one, other = out.view(-1), reference.reshape(-1), policy.reshape(-1)
-    for first in range(0, flat.numel(), PIECE):
-        span = slice(first, first + PIECE)
-        flat[span] = merged(one[span], other[span], alpha, precision, name, first, out.dtype)
+
+    def merge(span: slice) -> None:
+        places = first + span.start if isinstance(first, int) else first[span]
+        flat[span] = merged(one[span], other[span], alpha, precision, name, places, out.dtype)
+
+    in_pieces(merge, flat.numel(), out.device)
+
+
+def in_pieces(work: Callable[[slice], _Done], count: int, device: torch.device) -> list[_Done]:
+    """What ``work`` returns for each span of ``count`` elements, in order; for work that needs room for what lies between.
+
+    On the CPU a piece is one thread's, and stays in its core's cache: threads that shared each of many small steps would wait for
+    each other, for long where other programs keep a core busy. A GPU takes pieces that its launches are nothing beside.
+    """
+    step = _PIECE if device.type == "cpu" else 128 * _PIECE
+    spans = [slice(first, min(first + step, count)) for first in range(0, count, step)]
+    threads = torch.get_num_threads() if device.type == "cpu" else 1
+    if threads == 1 or len(spans) < 2:
+        return [work(span) for span in spans]
+
+    def alone(span: slice) -> _Done:
+        with torch.inference_mode():  # Each thread has its own mode, and live tensors may be made in this one.
+            return work(span)
+
+    try:
+        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            return list(pool.map(alone, spans))
+    finally:
+        torch.set_num_threads(threads)  # Some libraries take the number of one thread for that of all.
 
 
 def stream(seed: int, name: str) -> int:
@@ -81,7 +118,7 @@ def stream(seed: int, name: str) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed} {name}".encode()).digest()[:4], "little")
 
 
-def _rounded_at_random(exact: torch.Tensor, dtype: torch.dtype, start: int, first: int) -> torch.Tensor:
+def _rounded_at_random(exact: torch.Tensor, dtype: torch.dtype, start: int, first: int | torch.Tensor) -> torch.Tensor:
     """One of the two neighbours in ``dtype`` of each float32 number, the nearer one the likelier, right on average.
 
     What ``dtype`` can hold stays as it is.
@@ -103,13 +140,16 @@ def _rounded_at_random(exact: torch.Tensor, dtype: torch.dtype, start: int, firs
     return torch.where(uniform < share, other, near)
 
 
-def _hashed(count: int, start: int, first: int, device: torch.device) -> torch.Tensor:
+def _hashed(count: int, start: int, first: int | torch.Tensor, device: torch.device) -> torch.Tensor:
     """Random bits, an int32 a place, that hang on ``start`` and the place alone: a hash, not a generator with a state.
 
     The rounds are those of a low-bias 32-bit mixer, in arithmetic that wraps, so that every device gives
     the same bits. Places count modulo 2^32.
     """
-    x = torch.arange(count, dtype=torch.int32, device=device).add_(_signed(first)).bitwise_xor_(_signed(start))
+    if isinstance(first, int):
+        x = torch.arange(count, dtype=torch.int32, device=device).add_(_signed(first)).bitwise_xor_(_signed(start))
+    else:
+        x = first.to(torch.int32).bitwise_xor(_signed(start))
     for shift, factor in ((16, 0x21F0AAAD), (15, 0x735A2D97)):
         x.bitwise_xor_((x >> shift).bitwise_and_((1 << 32 - shift) - 1)).mul_(factor)
     return x.bitwise_xor_((x >> 15).bitwise_and_((1 << 17) - 1))
@@ -123,7 +163,7 @@ def _signed(number: int) -> int:
 
 @dataclass
 class EffectiveAlpha:
-    """What share of the reference a merge really holds, added up over tensors in float64.
+    """What share of the reference a merge really holds, added up over tensors.
 
     ``<merged - policy, reference - policy> / |reference - policy|^2``: the alpha of the exact
     merge that is nearest to the rounded one along the delta. None where nothing differs.
@@ -133,10 +173,17 @@ class EffectiveAlpha:
     squared: float = 0.0
 
     def add(self, merged: torch.Tensor, reference: torch.Tensor, policy: torch.Tensor) -> None:
-        """Take in one tensor, or a piece of one."""
-        delta = reference.float() - policy.float()
-        self.along += float(((merged.float() - policy.float()) * delta).sum(dtype=torch.float64))
-        self.squared += float((delta * delta).sum(dtype=torch.float64))
+        """Take in one tensor, or a piece of one: in float32 within pieces (to about 1e-6), in float64 over them."""
+        flat = [tensor.reshape(-1) for tensor in (merged, reference, policy)]
+
+        def products(span: slice) -> list[float]:
+            made, one, other = (tensor[span].float() for tensor in flat)
+            delta = one - other
+            return torch.stack((torch.dot(made - other, delta), torch.dot(delta, delta))).tolist()
+
+        for along, squared in in_pieces(products, merged.numel(), merged.device):
+            self.along += along
+            self.squared += squared
 
     def __add__(self, other: EffectiveAlpha) -> EffectiveAlpha:
         return EffectiveAlpha(self.along + other.along, self.squared + other.squared)

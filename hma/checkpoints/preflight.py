@@ -9,7 +9,7 @@ from typing import Any
 
 from hma.checkpoints.checks import check_pair
 from hma.checkpoints.finding import Finding
-from hma.checkpoints.machine import Machine
+from hma.checkpoints.machine import Machine, size_text
 from hma.checkpoints.pair import read_pair
 
 _ORDER = ("fatal", "warning", "note")
@@ -65,7 +65,7 @@ def _room(subject: str, wanted: int | None, there: int | None, what: str, where:
     """Whether ``wanted`` bytes fit into those that are there: a note if so, a warning if not."""
     if wanted is None or there is None:
         return []
-    sizes = f"{what} {_size(wanted)}, and {_size(there)} {where} are free."
+    sizes = f"{what} {size_text(wanted)}, and {size_text(there)} {where} are free."
     if wanted <= there:
         return [Finding("note", subject, sizes)]
     advice = {
@@ -74,11 +74,3 @@ def _room(subject: str, wanted: int | None, there: int | None, what: str, where:
         "disk": "Free some, or export from a folder on a larger disk.",
     }
     return [Finding("warning", subject, f"{sizes} {advice[subject]}")]
-
-
-def _size(count: int) -> str:
-    """Bytes in decimal units, at three digits."""
-    value, units = float(count), ["B", "kB", "MB", "GB", "TB", "PB", "EB"]
-    while value >= 999.5 and len(units) > 1:
-        value, units = value / 1000, units[1:]
-    return f"{value:.3g} {units[0]}"

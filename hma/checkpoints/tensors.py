@@ -22,24 +22,27 @@ DTYPES = {
 
 
 def read_tensors(tensors: Iterable[tuple[str, Tensor]]) -> Iterator[tuple[str, torch.Tensor]]:
-    """Each tensor with its name, in the order of files and places in them; of safetensors and PyTorch's files alike.
+    """Each tensor with its name, in the order of files and places in them; see ``read_tensor``."""
+    for name, tensor in sorted(tensors, key=lambda item: (item[1].file, item[1].start)):
+        yield name, read_tensor(name, tensor)
 
-    A tensor is a view of the file's pages: copy what is to be changed or kept. Raises CheckpointError for a dtype that torch
-    has not.
+
+def read_tensor(name: str, tensor: Tensor) -> torch.Tensor:
+    """A tensor of a safetensors file or one of PyTorch's, as a view of the file's pages: copy what is to outlive the file.
+
+    Raises CheckpointError for a dtype that torch has not, and a file that has become shorter.
     """
     assert sys.byteorder == "little"
-    for name, tensor in sorted(tensors, key=lambda item: (item[1].file, item[1].start)):
-        if tensor.dtype not in DTYPES:
-            raise CheckpointError(f"{name} in {tensor.file} is stored as {tensor.dtype}, which cannot be opened.")
-        yield name, _view(tensor)
-
-
-def _view(tensor: Tensor) -> torch.Tensor:
+    if tensor.dtype not in DTYPES:
+        raise CheckpointError(f"{name} in {tensor.file} is stored as {tensor.dtype}, which cannot be opened.")
     dtype = DTYPES[tensor.dtype]
     if tensor.start == tensor.end:
         return torch.empty(tensor.shape, dtype=dtype)
     begin = tensor.start - tensor.start % mmap.ALLOCATIONGRANULARITY
-    with tensor.file.open("rb") as stream:
-        pages = mmap.mmap(stream.fileno(), tensor.end - begin, offset=begin, access=mmap.ACCESS_COPY)
+    try:
+        with tensor.file.open("rb") as stream:
+            pages = mmap.mmap(stream.fileno(), tensor.end - begin, offset=begin, access=mmap.ACCESS_COPY)
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{tensor.file} cannot be read: {error}. Fetch or save it again.") from None
     flat = torch.frombuffer(pages, dtype=torch.uint8, count=tensor.end - tensor.start, offset=tensor.start - begin)
     return flat.view(dtype).view(tensor.shape)

@@ -1,4 +1,4 @@
-"""The live weights: parameters into which merges of two resident ends are written in place."""
+"""The live weights: parameters into which merges of their two ends are written in place."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Iterable
 
 import torch
 
-from hma.checkpoints.precision import DTYPES, EffectiveAlpha, merge_into
+from hma.checkpoints.ends import Dense, Ends, Ferry, Host, Sparse
+from hma.checkpoints.hold import Hold
+from hma.checkpoints.precision import EffectiveAlpha
 from hma.core.partition import Place, place_of
 from hma.core.precision import NEAREST, Precision
 from hma.core.recipe import Recipe
@@ -18,16 +20,34 @@ class LiveWeights:
     Places whose alpha stays as it was are not written again, so that moving one slider rewrites one block.
     """
 
-    def __init__(self, num_layers: int, weights: Iterable[tuple[str, torch.nn.Parameter, torch.Tensor, torch.Tensor]]) -> None:
-        """``weights`` are (name, live parameter, reference, policy), the last three of one shape on one device."""
+    def __init__(
+        self,
+        num_layers: int,
+        weights: Iterable[tuple[str, torch.nn.Parameter, torch.Tensor, torch.Tensor]],
+        hold: Hold = "dense",
+    ) -> None:
+        """``weights`` are (name, live parameter, reference, policy), the last three of one shape; the ends may lie anywhere.
+
+        They are taken one by one, and of each no more is kept than the way of holding needs.
+        """
         self._num_layers = num_layers
-        self._places: dict[Place, list[_Weight]] = {}
+        self._places: dict[Place, list[Ends]] = {}
+        ferry: Ferry | None = None
         for name, parameter, reference, policy in weights:
-            place = place_of(name, parameter.shape)
-            self._places.setdefault(place, []).append(_Weight(name, parameter, reference, policy))
+            if hold == "host":
+                ferry = ferry or Ferry(parameter.device)
+                ends: Ends = Host(ferry, name, parameter, reference, policy)
+            else:
+                ends = {"dense": Dense, "sparse": Sparse}[hold](name, parameter, reference, policy)
+            self._places.setdefault(place_of(name, parameter.shape), []).append(ends)
         self._written: dict[Place, float] = {}
         self._precision = NEAREST
         self._found: dict[tuple[Place, float, Precision], EffectiveAlpha] = {}
+
+    @property
+    def held_bytes(self) -> int:
+        """What is held of both ends beside the live parameters."""
+        return sum(ends.held_bytes for place in self._places.values() for ends in place)
 
     def write(self, recipe: Recipe) -> None:
         """Write the recipe's merge. Raises CheckpointError when a weight does not fit into its dtype."""
@@ -37,8 +57,8 @@ class LiveWeights:
         with torch.inference_mode():
             for place, alpha in wanted.items():
                 if alpha != before.get(place):
-                    for weight in self._places[place]:
-                        weight.write(alpha, precision)
+                    for ends in self._places[place]:
+                        ends.write(alpha, precision)
         self._written = wanted
 
     def effective_alphas(self, recipe: Recipe) -> tuple[float, ...]:
@@ -67,23 +87,6 @@ class LiveWeights:
     @torch.inference_mode()
     def _measured(self, place: Place) -> EffectiveAlpha:
         found = EffectiveAlpha()
-        for weight in self._places[place]:
-            found.add(weight.parameter.data, weight.reference, weight.policy)
+        for ends in self._places[place]:
+            found += ends.effective()
         return found
-
-
-class _Weight:
-    """One live parameter and its two ends, all of one shape."""
-
-    __slots__ = ("name", "own", "parameter", "policy", "reference")
-
-    def __init__(self, name: str, parameter: torch.nn.Parameter, reference: torch.Tensor, policy: torch.Tensor) -> None:
-        self.name, self.parameter, self.reference, self.policy = name, parameter, reference, policy
-        self.own = parameter.dtype
-
-    def write(self, alpha: float, precision: Precision) -> None:
-        """Write the merge in place; a live tensor of another dtype is replaced by one of the wanted."""
-        wanted = DTYPES[precision.dtype] if precision.dtype else self.own
-        if self.parameter.dtype != wanted:
-            self.parameter.data = torch.empty_like(self.parameter.data, dtype=wanted)
-        merge_into(self.parameter.data, self.reference, self.policy, alpha, precision, self.name)

@@ -29,7 +29,7 @@ def check_within(side: Contents) -> list[Finding]:
             "it was made from."
         )
         findings.append(Finding("fatal", f"{side.side} weights", message))
-    if own := _own_code(config):
+    if own := own_code(config):
         message = (
             f"The {side.side}'s config names Python code of its own, {name_of(own)}. It is run only with --allow code; without "
             "it transformers' own class is used for the model_type, if there is one."
@@ -49,7 +49,7 @@ def check_within(side: Contents) -> list[Finding]:
     return findings + _tied(side)
 
 
-def _own_code(config: dict[str, Any]) -> str | None:
+def own_code(config: dict[str, Any]) -> str | None:
     """The model's class in the checkpoint's own Python files, or None."""
     named = config.get("auto_map")
     found = named.get("AutoModelForCausalLM") if isinstance(named, dict) else None

@@ -2,6 +2,7 @@
 
 import itertools
 import re
+import shutil
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from hma.checkpoints.live import LiveModel
 from hma.checkpoints.pair import open_pair
 from hma.core.partition import EMBEDDINGS, HEAD, NORM, Partition, part_of
 from hma.core.recipe import Recipe
+from hma.errors import CheckpointError
 from tests import tiny
 
 SMALL = {
@@ -158,3 +160,27 @@ def test_linear_weights_alone_are_averaged_and_all_else_is_the_references(folder
     assert told == pytest.approx(recipe.alphas, abs=0.01)
     live.write(Recipe(Partition.equal(3), (0.0,)))
     assert all(torch.equal(weight.data, policy[name].data) for name, weight in live.model.named_parameters())
+
+
+def test_every_way_of_holding_gives_the_same_bits(folders):
+    made = []
+    for hold in ("dense", "host", "sparse"):
+        live = LiveModel(open_pair(*folders), hold=hold)
+        live.write(Recipe(Partition.at(3, (0, 1)), (0.2, 0.5, 0.9)))
+        made.append({name: weight.data for name, weight in live.model.named_parameters()})
+    for name, weight in made[0].items():
+        assert torch.equal(made[1][name], weight), name
+        assert torch.equal(made[2][name], weight), name
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_infinity_is_refused_by_the_models_own_name_where_that_is_not_the_files(folders, side, tmp_path):
+    model = AutoModelForCausalLM.from_pretrained(folders[side], dtype="auto")
+    weights, stored = dict(model.named_parameters()), load_file(folders[side] / "model.safetensors").keys()
+    name = next((n for n in weights if n not in stored), next(iter(weights)))
+    with torch.no_grad():
+        weights[name].view(-1)[3] = float("inf")
+    broken = [shutil.copytree(folder, tmp_path / folder.name) for folder in folders]
+    model.save_pretrained(broken[side])
+    with pytest.raises(CheckpointError, match=rf"{re.escape(name)} in {broken[side]}.* holds NaN or infinity"):
+        LiveModel(open_pair(*broken))

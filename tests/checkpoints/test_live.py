@@ -16,15 +16,17 @@ from hma.core.recipe import Recipe
 from hma.errors import CheckpointError
 from tests import tiny
 
-KINDS = [("float32", False), ("float32", True), ("bfloat16", False), ("float16", False)]
+DTYPES = [("float32", False), ("float32", True), ("bfloat16", False), ("float16", False)]
+HOLDS = ("dense", "host", "sparse")
+KINDS = [(*dtype, hold) for dtype in DTYPES for hold in HOLDS]
 
 
-@pytest.fixture(scope="module", params=KINDS, ids=lambda kind: f"{kind[0]}{'-tied' if kind[1] else ''}")
+@pytest.fixture(scope="module", params=KINDS, ids=lambda kind: f"{kind[0]}{'-tied' if kind[1] else ''}-{kind[2]}")
 def opened(request, tmp_path_factory):
-    dtype, tied = request.param
+    dtype, tied, hold = request.param
     folders = tiny.write_pair(tmp_path_factory.mktemp("pair"), dtype=dtype, tied=tied)
     weights = [load_file(folder / "model.safetensors") for folder in folders]
-    return LiveModel(open_pair(*folders)), *weights
+    return LiveModel(open_pair(*folders), hold=hold), *weights
 
 
 def recipe(*alphas):
@@ -66,6 +68,67 @@ def test_changing_one_alpha_changes_one_block(opened):
         live.write(recipe(*alphas))
         changed = {partition.block_of(n) for n, w in live_weights(live).items() if not torch.equal(w, before[n])}
         assert changed == {block}
+
+
+@pytest.mark.parametrize("hold", HOLDS)
+def test_moving_one_slider_rewrites_one_block(hold, tiny_pair):
+    """Seen by marks in all weights: those of the other blocks are still there."""
+    live = LiveModel(open_pair(*tiny_pair), hold=hold)
+    partition = Partition.equal(3)
+    for block in range(3):
+        live.write(recipe(0.5, 0.5, 0.5))
+        for weight in live.model.parameters():
+            weight.data.fill_(9.0)
+        live.write(recipe(*(0.9 if k == block else 0.5 for k in range(3))))
+        assert {partition.block_of(n) for n, w in live_weights(live).items() if not (w == 9.0).all()} == {block}
+
+
+def test_tied_weights_are_held_and_written_once(opened):
+    live, *_ = opened
+    output, embeddings = live.model.get_output_embeddings().weight, live.model.get_input_embeddings().weight
+    live.write(Recipe(Partition.equal(3), (0.3, 0.5, 0.5), Precision("float32")))
+    live.write(recipe(0.3, 0.5, 0.5))
+    assert (output is embeddings) == live.model.config.tie_word_embeddings
+    if live.hold != "sparse":  # which holds less: o_proj is equal in both
+        assert live.held_bytes == 2 * sum(weight.nbytes for weight in live.model.parameters())
+    else:
+        assert 0 < live.held_bytes < 2 * sum(weight.nbytes for weight in live.model.parameters())
+
+
+@pytest.mark.parametrize("hold", HOLDS)
+def test_a_write_that_breaks_off_leaves_nothing_that_the_next_one_does_not_mend(hold, tmp_path):
+    folders = tiny.write_pair(tmp_path, dtype="bfloat16")
+    name = "model.layers.1.self_attn.o_proj.weight"  # equal in both
+    for folder in folders:
+        weights = load_file(folder / "model.safetensors")
+        weights[name][0, 0] = 70000.0
+        save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    reference, policy = (load_file(folder / "model.safetensors") for folder in folders)
+    live = LiveModel(open_pair(*folders), hold=hold)
+    narrow = Recipe(Partition.equal(3), (0.2, 0.2, 0.2), Precision("float16"))
+    live.write(recipe(0.2, 0.5, 0.8))
+    with pytest.raises(CheckpointError, match=rf"{name} holds 70144"):
+        live.write(narrow)
+    assert live.model.lm_head.weight.dtype == torch.bfloat16  # it broke off in the middle
+    assert live.model.model.embed_tokens.weight.dtype == torch.float16
+    with pytest.raises(ValueError, match="do not hold"):
+        live.effective_alphas(narrow)
+    live.write(recipe(0.2, 0.5, 0.8))
+    for name, weight in live_weights(live).items():
+        alpha = (0.2, 0.5, 0.8)[Partition.equal(3).block_of(name)]
+        assert torch.equal(weight, merged(reference[name], policy[name], alpha)), name
+
+
+def test_every_way_of_holding_has_the_same_effective_alphas(tmp_path):
+    pair = open_pair(*tiny.write_pair(tmp_path, dtype="bfloat16"))
+    some = Recipe(Partition.equal(3), (0.2, 0.5, 0.8), Precision("bfloat16", "stochastic", 1))
+    found = []
+    for hold in HOLDS:
+        live = LiveModel(pair, hold=hold)
+        live.write(some)
+        found.append(live.effective_alphas(some))
+    assert found[1] == pytest.approx(found[0], abs=1e-6)
+    assert found[2] == pytest.approx(found[0], abs=1e-6)
 
 
 def test_equal_weights_stay_equal(opened):
@@ -117,14 +180,15 @@ def test_a_setting_that_only_one_config_names_counts_by_its_default(tiny_pair, t
         LiveModel(open_pair(folder, policy))
 
 
+@pytest.mark.parametrize("hold", HOLDS)
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
-def test_narrow_weights_of_a_wide_model_are_merged_in_float32(dtype, tmp_path):
+def test_narrow_weights_of_a_wide_model_are_merged_in_float32(dtype, hold, tmp_path):
     """Files in bfloat16 whose config asks for float32: the merge is not rounded on the way."""
     folders = tiny.write_pair(tmp_path, dtype=dtype)
     for folder in folders:
         config = json.loads((folder / "config.json").read_text())
         (folder / "config.json").write_text(json.dumps({**config, "dtype": "float32"}))
-    live = LiveModel(open_pair(*folders))
+    live = LiveModel(open_pair(*folders), hold=hold)
     reference, policy = (load_file(folder / "model.safetensors") for folder in folders)
     live.write(recipe(0.3, 0.3, 0.3))
     for name, weight in live_weights(live).items():

@@ -50,7 +50,7 @@ def test_the_fingerprint_sees_a_changed_tokenizer(tiny_pair, tmp_path):
 
 @pytest.mark.parametrize("size", [1, 1 << 18, (1 << 18) + 1, 10_000_019])
 def test_the_windows_of_a_large_tensor_span_it_evenly_and_stay_inside(size, tmp_path):
-    windows = fingerprint._windows(Tensor("F32", (size,), tmp_path, 100, 100 + size))
+    windows = fingerprint.windows(Tensor("F32", (size,), tmp_path, 100, 100 + size))
     assert windows[0][0] == 100
     assert windows[-1][1] == 100 + size
     assert sum(end - start for start, end in windows) == min(size, 1 << 18)
