@@ -77,12 +77,12 @@ def split(folder, tensors=None, shards=2):
     where = {name: names[k % shards] for k, name in enumerate(tensors)}
     for shard in names:
         write_weights(folder / shard, {n: t for n, t in tensors.items() if where[n] == shard})
-    write_json(folder / "model.safetensors.index.json", {"weight_map": where})
+    write_json(folder / "model.safetensors.index.json", {"metadata": {}, "weight_map": where})
     return where
 
 
 def reindex(folder, where):
-    write_json(folder / "model.safetensors.index.json", {"weight_map": where})
+    write_json(folder / "model.safetensors.index.json", {"metadata": {}, "weight_map": where})
 
 
 def found(folders, level=None):

@@ -88,7 +88,8 @@ def _no_weights(folder: Path, allow: Collection[str]) -> str:
 
 def _sharded(index: Path, form: _Format, subject: str) -> tuple[dict[str, Tensor], list[Finding]]:
     """The tensors of all shards that the index names, none when a shard is missing or damaged, and what is wrong."""
-    shard_of = read_json(index, unique=True).get("weight_map")
+    content = read_json(index, unique=True)
+    shard_of = content.get("weight_map")
     if not isinstance(shard_of, dict):
         raise CheckpointError(f"{index} has no weight_map. Save the checkpoint again.")
     findings: list[Finding] = []
@@ -110,7 +111,10 @@ def _sharded(index: Path, form: _Format, subject: str) -> tuple[dict[str, Tensor
         tensors |= held
     if findings:
         return {}, findings
-    return tensors, _against_index(shard_of, tensors, index, subject)
+    if not isinstance(content.get("metadata"), dict):
+        message = f'{index} has no metadata, without which transformers does not open it. Write "metadata": {{}} into it.'
+        findings.append(Finding("warning", subject, message))
+    return tensors, [*findings, *_against_index(shard_of, tensors, index, subject)]
 
 
 def _shard(index: Path, name: str) -> Path:

@@ -36,7 +36,7 @@ def as_bin(folder, shards=1):
     where = {name: names[k % shards] for k, name in enumerate(state)}
     for file in names:
         torch.save({n: t for n, t in state.items() if where[n] == file}, folder / file)
-    (folder / "pytorch_model.bin.index.json").write_text(json.dumps({"weight_map": where}))
+    (folder / "pytorch_model.bin.index.json").write_text(json.dumps({"metadata": {}, "weight_map": where}))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16, torch.int64, torch.bool])

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from hma.checkpoints.preflight import preflight
-from tests.written import found, only, reindex, split
+from tests.written import found, only, reindex, split, write_json
 
 
 def test_shards_are_read_as_one(folders):
@@ -15,6 +15,13 @@ def test_shards_are_read_as_one(folders):
     shutil.copy(folders[0] / "model.safetensors", folders[1])
     assert only(folders)[0] == "warning"
     assert "has both" in only(folders)[2]
+
+
+def test_an_index_that_transformers_does_not_open_is_a_warning(folders):
+    where = split(folders[1])
+    write_json(folders[1] / "model.safetensors.index.json", {"weight_map": where})
+    assert only(folders)[0] == "warning"
+    assert 'has no metadata, without which transformers does not open it. Write "metadata": {} into it.' in only(folders)[2]
 
 
 def test_all_that_an_index_and_its_shards_do_not_agree_on(folders):
