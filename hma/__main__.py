@@ -21,7 +21,7 @@ from hma.core.recipe import Recipe
 from hma.core.study import Study
 from hma.engine import SWEEP, Engine, Job
 from hma.errors import Cancelled, HmaError, MeasureError, Refused, StoreError
-from hma.export_cli import export, verify
+from hma.export_cli import export, push, verify
 from hma.lab.cli import app as lab_app
 from hma.launch import launch
 from hma.store import Store
@@ -40,6 +40,7 @@ app.add_typer(lab_app, name="lab", help="Make the shipped miniature again, from 
 app.add_typer(bench_app, name="bench", help="Measure where the time goes.")
 app.command()(export)
 app.command()(verify)
+app.command()(push)
 
 _screen = Console(stderr=True)
 

@@ -7,12 +7,12 @@ import importlib.metadata
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hma.checkpoints.manifest import RECIPE
+from hma.checkpoints.manifest import ENDS, RECIPE
 from hma.checkpoints.pair import TOKENIZER_FILES, Checkpoint, Pair
 from hma.checkpoints.place import placed
 from hma.checkpoints.plan import INDEX, index_of, planned
@@ -23,6 +23,8 @@ from hma.errors import ExportError
 
 CARD = "README.md"
 
+_TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
+
 _MARGIN = 1 << 20
 """Bytes kept free for the small files."""
 
@@ -31,12 +33,14 @@ _MARGIN = 1 << 20
 class Merged:
     """A merge as it was written: what was asked, and what the rounding left of alpha in each block.
 
-    ``effective`` is None in a block where both ends hold the same weights.
+    ``effective`` is None in a block where both ends hold the same weights. ``tokenizer`` is the one of ``ENDS`` that
+    tokenizer, chat template and generation settings are of.
     """
 
     pair: Pair
     recipe: Recipe
     effective: tuple[float | None, ...]
+    tokenizer: str = "policy"
 
 
 @dataclass(frozen=True)
@@ -59,35 +63,39 @@ def export(
     recipe: Recipe,
     folder: str | Path,
     *,
-    card: Callable[[Merged], str] | None = None,
+    card: Callable[[Merged], Mapping[str, bytes]] = lambda merge: {},
+    tokenizer: str = "policy",
     replace: bool = False,
     progress: Callable[[int], None] = lambda size: None,
 ) -> Exported:
     """Write the recipe's merge into a new folder, and return what was written.
 
-    The weights are those of ``LiveModel.write`` bit for bit. ``card`` makes
-    the text of README.md; ``progress`` is given the bytes of each piece. The folder is there
+    The weights are those of ``LiveModel.write`` bit for bit. ``card`` makes README.md and what it shows, by name;
+    ``tokenizer`` is one of ``ENDS``; ``progress`` is given the bytes of each piece. The folder is there
     whole or not at all. Raises ExportError for a folder that cannot be written, CheckpointError for weights that cannot
     be merged.
     """
+    if tokenizer not in ENDS:
+        raise ValueError(f"tokenizer is {tokenizer!r}, must be one of {', '.join(ENDS)}")
     started = time.perf_counter()
     precision = recipe.precision
     folder = Path(folder).expanduser().resolve()
     for end in (pair.reference, pair.policy):
         if folder in (end.folder.resolve(), *end.folder.resolve().parents):
             raise ExportError(f"{folder} holds {end.source}, which the export reads. Choose another --out.")
+    if tokenizer == "reference" and not any((pair.reference.folder / name).is_file() for name in _TOKENIZERS):
+        raise ExportError(f"{pair.reference.source} has no tokenizer. Choose the policy's: --tokenizer policy.")
     shards = planned(pair, recipe)
-    copied = _copied(pair.policy)
+    copied = _copied(pair.policy if tokenizer == "policy" else pair.reference)
     needed = sum(s.size for s in shards) + sum(p.stat().st_size for p in copied) + _MARGIN
     with placed(folder, needed, replace=replace) as part:
         files, found = write_shards(shards, part, recipe.partition.num_blocks, precision, progress)
-        merge = Merged(pair, recipe, tuple(alpha.value for alpha in found))
+        merge = Merged(pair, recipe, tuple(alpha.value for alpha in found), tokenizer)
         texts = {path.name: path.read_bytes() for path in copied}
         texts["config.json"] = _config(pair.policy, precision)
         if len(shards) > 1 or shards[0].file != "model.safetensors":
             texts[INDEX] = index_of(shards).encode()
-        if card:
-            texts[CARD] = card(merge).encode()
+        texts |= card(merge)
         files |= {name: _write(part / name, content) for name, content in texts.items()}
         _write(part / RECIPE, (json.dumps(_recipe(merge, files), indent=2) + "\n").encode())
     return Exported(folder, merge, files, time.perf_counter() - started)
@@ -105,9 +113,9 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _copied(policy: Checkpoint) -> list[Path]:
-    """The policy's tokenizer files, chat template and generation settings."""
-    found = {path for pattern in TOKENIZER_FILES for path in policy.folder.glob(pattern) if path.is_file()}
+def _copied(end: Checkpoint) -> list[Path]:
+    """An end's tokenizer files, chat template and generation settings."""
+    found = {path for pattern in TOKENIZER_FILES for path in end.folder.glob(pattern) if path.is_file()}
     return sorted(path for path in found if not path.name.startswith((".", CARD)) and path.suffix != ".safetensors")
 
 
@@ -139,6 +147,7 @@ def _recipe(merge: Merged, files: dict[str, Written]) -> dict[str, Any]:
         "pair": pair.fingerprint,
         "reference": {"source": pair.reference.source, "fingerprint": pair.reference.fingerprint},
         "policy": {"source": pair.policy.source, "fingerprint": pair.policy.fingerprint},
+        "tokenizer": merge.tokenizer,
         "versions": versions(),
         "files": {name: {"size": files[name].size, "sha256": files[name].sha256} for name in sorted(files)},
     }
