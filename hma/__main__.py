@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shlex
 import sys
 import time
@@ -59,6 +60,7 @@ def measure(
     seed: options.Seed = 0,
     reference: options.Reference = options.REFERENCE,
     policy: options.Policy = options.POLICY,
+    allow: options.Allow = None,
     suite: options.SuiteFile = options.SUITE,
     split: options.Split = "validation",
     size: options.Size = None,
@@ -66,7 +68,7 @@ def measure(
     as_json: options.AsJson = False,
 ) -> None:
     """Measure one merge: its reward and abilities. A point that the store has is not measured again."""
-    study = open_study(reference, policy, suite, split, size)
+    study = open_study(reference, policy, suite, split, size, options.chosen_allow(allow))
     recipe = options.chosen_recipe(study.num_layers, alphas, blocks, pivots, own, options.chosen_precision(dtype, rounding, seed))
     opened = open_store(store)
     _measured(study, opened, [recipe], "single", as_json)
@@ -94,6 +96,7 @@ def sweep(
     seed: options.Seed = 0,
     reference: options.Reference = options.REFERENCE,
     policy: options.Policy = options.POLICY,
+    allow: options.Allow = None,
     suite: options.SuiteFile = options.SUITE,
     split: options.Split = "validation",
     size: options.Size = None,
@@ -101,7 +104,7 @@ def sweep(
     as_json: options.AsJson = False,
 ) -> None:
     """Measure the MA sweep (one alpha for all blocks), or a grid of block alphas. Interrupted, it resumes when run again."""
-    study = open_study(reference, policy, suite, split, size)
+    study = open_study(reference, policy, suite, split, size, options.chosen_allow(allow))
     partition = options.chosen_partition(study.num_layers, blocks, pivots, own)
     count = partition.num_blocks
     wanted = alphas_of.grid(steps, count) if grid else [(a,) * count for a in alphas_of.ladder(steps)]
@@ -127,6 +130,7 @@ def sweep(
 def front(
     reference: options.Reference = options.REFERENCE,
     policy: options.Policy = options.POLICY,
+    allow: options.Allow = None,
     suite: options.SuiteFile = options.SUITE,
     split: options.Split = "validation",
     size: options.Size = None,
@@ -134,7 +138,7 @@ def front(
     as_json: options.AsJson = False,
 ) -> None:
     """The points that no other point beats, and the hypervolume between them and the worst corner of the two ends."""
-    study = open_study(reference, policy, suite, split, size)
+    study = open_study(reference, policy, suite, split, size, options.chosen_allow(allow))
     if store and not store.expanduser().exists():
         raise StoreError(f"There is no store at {store}. Name the file that has the points, or measure some: {_sweep()}")
     board = Board.read(open_store(store), study)
@@ -148,13 +152,16 @@ def front(
 
 @app.command()
 def preflight(
-    reference: options.Reference = options.REFERENCE, policy: options.Policy = options.POLICY, as_json: options.AsJson = False
+    reference: options.Reference = options.REFERENCE,
+    policy: options.Policy = options.POLICY,
+    allow: options.Allow = None,
+    as_json: options.AsJson = False,
 ) -> None:
     """Check that a pair can be merged and fits, without reading its weights. Exit code 2 when it cannot.
 
     All that is wrong is listed, with what to do. A hub id is looked for in the cache of this machine; nothing is fetched.
     """
-    found = checked_pair(reference, policy)
+    found = checked_pair(reference, policy, options.chosen_allow(allow))
     if as_json:
         _print_json(found.to_dict())
     else:
@@ -171,15 +178,16 @@ def start_app(
     ] = "127.0.0.1",
     reference: options.Reference = options.REFERENCE,
     policy: options.Policy = options.POLICY,
+    allow: options.Allow = None,
     suite: options.SuiteFile = options.SUITE,
     store: options.StoreFile = None,
     browser: Annotated[bool, typer.Option(help="Open a browser window at the page.")] = True,
 ) -> None:
     """Open the app in a browser."""
-    study = open_study(reference, policy, suite)
+    study = open_study(reference, policy, suite, allow=options.chosen_allow(allow))
     open_store(store)
     places = {"reference": study.reference, "policy": study.policy, "suite": study.suite_path}
-    launch(port, address, **places, store=store, browser=browser)
+    launch(port, address, **places, allow=study.allow, store=store, browser=browser)
 
 
 def _sweep() -> str:
@@ -239,6 +247,8 @@ def _print_json(value: dict[str, Any]) -> None:
 
 def main() -> None:
     """Run the command line. Exit code 0 on success, 2 for a person's mistake, 1 for what failed, 130 for Ctrl-C."""
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("hma").setLevel(logging.INFO)
     try:
         app()
     except Cancelled as error:

@@ -9,6 +9,7 @@ from pathlib import Path
 from hma import look, picture, text
 from hma.board import Board
 from hma.checkpoints.export import CARD, Merged
+from hma.checkpoints.pair import Checkpoint
 from hma.core.point import Point, Score
 from hma.core.recipe import Recipe
 from hma.core.study import Study
@@ -40,7 +41,7 @@ def _shown(boards: Sequence[Board], recipe: Recipe) -> Board | None:
 
 
 def _front_matter(merge: Merged) -> list[str]:
-    hubs = [end.source for end in (merge.pair.reference, merge.pair.policy) if not Path(end.source).expanduser().is_dir()]
+    hubs = [end.source.partition("@")[0] for end in (merge.pair.reference, merge.pair.policy) if end.revision]
     bases = ["base_model:", *(f"- {source}" for source in hubs)] if hubs else []
     return ["---", "library_name: transformers", "pipeline_tag: text-generation", *bases, "tags:", "- merge", "- rlhf", "---"]
 
@@ -144,7 +145,8 @@ def _origin(merge: Merged) -> list[str]:
     pivots = ",".join(str(start - 1) for start in recipe.partition.starts[1:])
     command += ["--pivots", pivots] if pivots else ["--blocks", "1"]
     command += ["--own", ",".join(recipe.partition.own)] if recipe.partition.own else []
-    command += ["--reference", pair.reference.source, "--policy", pair.policy.source]
+    command += ["--reference", pair.reference.place, "--policy", pair.policy.place]
+    command += [word for kind in pair.allow for word in ("--allow", kind)]
     command += ["--dtype", precision.dtype] if precision.dtype else []
     command += ["--rounding", precision.rounding] if precision.rounding != "nearest" else []
     command += ["--seed", str(precision.seed)] if precision.seed else []
@@ -153,8 +155,8 @@ def _origin(merge: Merged) -> list[str]:
         "",
         "## Where it came from",
         "",
-        f"- Reference: `{pair.reference.source}` (fingerprint {pair.reference.fingerprint})",
-        f"- Policy: `{pair.policy.source}` (fingerprint {pair.policy.fingerprint})",
+        f"- Reference: {_named(pair.reference)}",
+        f"- Policy: {_named(pair.policy)}",
         f"- Tokenizer, chat template and generation settings are the {merge.tokenizer}'s, the config is the policy's",
         "- `recipe.json` names every file with its SHA-256; `python -m hma verify DIR` checks them",
         "- Made by Heterogeneous Model Averaging (https://arxiv.org/abs/2309.06256). The same again, bit for bit:",
@@ -165,3 +167,8 @@ def _origin(merge: Merged) -> list[str]:
         "",
         "The licences of both checkpoints hold for their average.",
     ]
+
+
+def _named(end: Checkpoint) -> str:
+    revision = f"revision {end.revision}, " if end.revision else ""
+    return f"`{end.source}` ({revision}fingerprint {end.fingerprint})"

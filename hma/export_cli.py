@@ -48,6 +48,7 @@ def export(
     public: Public = False,
     reference: options.Reference = options.REFERENCE,
     policy: options.Policy = options.POLICY,
+    allow: options.Allow = None,
     suite: options.SuiteFile = options.SUITE,
     store: options.StoreFile = None,
     as_json: options.AsJson = False,
@@ -59,7 +60,7 @@ def export(
     if push is not None:
         pushing.refuse_name(push)
         pushing.refuse_unknown()
-    pair = open_pair(reference, policy)
+    pair = open_pair(reference, policy, options.chosen_allow(allow))
     recipe = options.chosen_recipe(pair.num_layers, alphas, blocks, pivots, own, precision)
     measured = _boards(pair, suite, store)
     done = _written(pair, recipe, out, measured, tokenizer, force, as_json)

@@ -11,6 +11,7 @@ import errno
 import os
 import socket
 import webbrowser
+from collections.abc import Collection
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -31,12 +32,13 @@ def launch(
     reference: str,
     policy: str,
     suite: str,
+    allow: Collection[str] = (),
     store: Path | None = None,
     browser: bool = True,
 ) -> None:
     """Serve the app until it is stopped. Raises HmaError when the port is taken."""
     check_port(address, port)
-    os.environ.update(HMA_REFERENCE=reference, HMA_POLICY=policy, HMA_SUITE=suite)
+    os.environ.update(HMA_REFERENCE=reference, HMA_POLICY=policy, HMA_SUITE=suite, HMA_ALLOW=" ".join(allow))
     if store:
         os.environ["HMA_STORE"] = str(store.expanduser().resolve())
     os.environ.update(STREAMLIT_SERVER_PORT=str(port), STREAMLIT_SERVER_ADDRESS=address)

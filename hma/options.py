@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from hma.checkpoints.source import ALLOWABLE
 from hma.core import alphas as alphas_of
 from hma.core import precision as precisions
 from hma.core.partition import OWN, Partition
@@ -25,8 +26,23 @@ Alphas = Annotated[
         "code, which says the blocks too: 'pma_0.5_a_split|1#3|0.4|0.3|0.2_b'."
     ),
 ]
-Reference = Annotated[str, typer.Option(help="The checkpoint before RLHF: a folder or a hub id.", show_default="shipped")]
-Policy = Annotated[str, typer.Option(help="The checkpoint after RLHF: a folder or a hub id.", show_default="shipped")]
+Reference = Annotated[
+    str,
+    typer.Option(
+        help="The checkpoint before RLHF: a folder or a hub id (organisation/model, or with @revision).", show_default="shipped"
+    ),
+]
+Policy = Annotated[
+    str, typer.Option(help="The checkpoint after RLHF: likewise, or a LoRA adapter of the reference.", show_default="shipped")
+]
+Allow = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="What of the checkpoints may be used beside safetensors: bin (weights in PyTorch's pickles, of which no code is "
+        "run), code (Python files of their own, which are run). Give it once for each.",
+        show_default="neither",
+    ),
+]
 SuiteFile = Annotated[str, typer.Option("--suite", help="What to measure: a suite.json or its folder.", show_default="shipped")]
 Split = Annotated[str, typer.Option(help="Items: validation (to choose alphas by) or test (to report).")]
 Size = Annotated[str | None, typer.Option(help="A size of the suite, such as quick or full.", show_default="the suite's first")]
@@ -111,3 +127,10 @@ def chosen_precision(dtype: str | None, rounding: str, seed: int) -> Precision:
         if value is not None and value not in known:
             raise HmaError(f"--{option} is '{value}'. Choose one of: {', '.join(known)}.")
     return Precision(dtype, rounding, seed)
+
+
+def chosen_allow(allow: list[str] | None) -> tuple[str, ...]:
+    """What ``--allow`` was given. Raises HmaError for what is unknown."""
+    if unknown := [kind for kind in allow or () if kind not in ALLOWABLE]:
+        raise HmaError(f"--allow is '{unknown[0]}'. Choose one of: {', '.join(ALLOWABLE)}.")
+    return tuple(kind for kind in ALLOWABLE if kind in (allow or ()))

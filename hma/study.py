@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 
-from hma.checkpoints.pair import Checkpoint, open_pair
+from hma.checkpoints.pair import open_pair
 from hma.core.study import Study
 from hma.evaluate.suite import SPLITS, load_suite, suite_sizes
 from hma.store import Store
@@ -23,17 +24,18 @@ def open_study(
     suite: str | Path = SHIPPED / "suite.json",
     split: str = "validation",
     size: str | None = None,
+    allow: Collection[str] = (),
 ) -> Study:
     """The study of a pair and a suite; the shipped ones by default, at the suite's first size.
 
     Raises CheckpointError or SuiteError, naming what does not fit.
     """
-    pair = open_pair(reference, policy)
+    pair = open_pair(reference, policy, allow)
     loaded = load_suite(suite, split, size)
     return Study(
         title=loaded.title,
-        reference=_place(pair.reference),
-        policy=_place(pair.policy),
+        reference=pair.reference.place,
+        policy=pair.policy.place,
         pair=pair.fingerprint,
         suite_path=str(loaded.path),
         suite=loaded.fingerprint,
@@ -43,6 +45,7 @@ def open_study(
         num_layers=pair.num_layers,
         reward=loaded.reward.axis,
         abilities=tuple(ability.axis for ability in loaded.abilities),
+        allow=pair.allow,
     )
 
 
@@ -64,8 +67,3 @@ def open_store(path: str | Path | None = None) -> Store:
     if shipped.exists():
         store.take_in(shipped)
     return store
-
-
-def _place(checkpoint: Checkpoint) -> str:
-    """Where any process can open it: the absolute folder, or the hub id it was given by."""
-    return str(checkpoint.folder) if Path(checkpoint.source).expanduser().is_dir() else checkpoint.source

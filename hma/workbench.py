@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import torch
 from transformers.utils import logging as transformers_logging
@@ -28,11 +28,13 @@ Progress = Callable[[str, float], None]
 class Workbench:
     """Measures recipes of one pair. Opened once, then each ``measure`` is a merge and an evaluation."""
 
-    def __init__(self, reference: str, policy: str, device: torch.device | str | None = None) -> None:
-        """Loads the pair on ``device``, or on the best one found."""
+    def __init__(
+        self, reference: str, policy: str, device: torch.device | str | None = None, allow: Collection[str] = ()
+    ) -> None:
+        """Loads the pair on ``device``, or on the best one found; ``allow`` as in ``open_pair``."""
         transformers_logging.set_verbosity_error()
         transformers_logging.disable_progress_bar()
-        self._pair = open_pair(reference, policy)
+        self._pair = open_pair(reference, policy, allow)
         self._device = torch.device(device) if device else find_device()
         parameters = sum(t.end - t.start for t in self._pair.policy.tensors.values()) // 4
         self._lanes = 1

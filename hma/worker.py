@@ -68,7 +68,7 @@ def serve(line: _Line) -> None:
             os.environ.setdefault("HF_HUB_OFFLINE", "1")
         from hma.workbench import Workbench
 
-        workbench = Workbench(study.reference, study.policy)
+        workbench = Workbench(study.reference, study.policy, allow=study.allow)
     except Exception as error:
         line.send("failed", None, *_explained(error))
         return

@@ -29,7 +29,7 @@ ALLOWED = {
     "launch": {"errors"},
     "card": {"board", "checkpoints", "core", "look", "picture", "text"},
     "methods": {"core", "errors"},
-    "options": {"core", "errors", "methods", "study"},
+    "options": {"checkpoints", "core", "errors", "methods", "study"},
     "push": {"checkpoints", "errors"},
     "export_cli": {"board", "card", "checkpoints", "core", "errors", "options", "push", "study", "text"},
     "bench": {"board", "checkpoints", "core", "errors", "engine", "store", "study", "ui"},

@@ -63,7 +63,7 @@ def check_pair(a: Contents, b: Contents) -> list[Finding]:
         rows = any(f.subject == "embeddings" for f in findings)
         findings += check_settings(a.config, b.config, ignored=frozenset({"vocab_size"} if rows else ()))
     findings += found
-    if a.folder and a.folder == b.folder:
+    if a.folder and a.folder == b.folder and b.adapter is None:
         message = f"{a.source} and {b.source} hold the same model, so there is nothing between them to average. {ADVICE}"
         findings.append(Finding("fatal", "pair", message))
     if b.tensors and not any(layer_of(name) is not None for name in b.tensors):

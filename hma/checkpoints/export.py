@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hma.checkpoints.fingerprint import TOKENIZER_FILES
 from hma.checkpoints.manifest import ENDS, RECIPE
-from hma.checkpoints.pair import TOKENIZER_FILES, Checkpoint, Pair
+from hma.checkpoints.pair import Checkpoint, Pair
 from hma.checkpoints.place import placed
 from hma.checkpoints.plan import INDEX, index_of, planned
 from hma.checkpoints.stream import Written, write_shards
@@ -145,12 +146,17 @@ def _recipe(merge: Merged, files: dict[str, Written]) -> dict[str, Any]:
         "effective_alphas": list(merge.effective),
         "precision": merge.recipe.precision.to_dict(),
         "pair": pair.fingerprint,
-        "reference": {"source": pair.reference.source, "fingerprint": pair.reference.fingerprint},
-        "policy": {"source": pair.policy.source, "fingerprint": pair.policy.fingerprint},
+        "reference": _origin(pair.reference),
+        "policy": _origin(pair.policy),
         "tokenizer": merge.tokenizer,
         "versions": versions(),
         "files": {name: {"size": files[name].size, "sha256": files[name].sha256} for name in sorted(files)},
     }
+
+
+def _origin(end: Checkpoint) -> dict[str, Any]:
+    revision = {"revision": end.revision} if end.revision else {}
+    return {"source": end.source, "fingerprint": end.fingerprint, **revision}
 
 
 def _write(path: Path, content: bytes) -> Written:

@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from hma.checkpoints.adapter import is_adapter, merged_folder, read_adapter
 from hma.checkpoints.checks import ADVICE, check_pair, check_settings
 from hma.checkpoints.finding import refuse_fatal
+from hma.checkpoints.fingerprint import fingerprint
 from hma.checkpoints.folder import Contents, read_folder
 from hma.checkpoints.header import Tensor
+from hma.checkpoints.source import commit_of, find_folder
 from hma.core.partition import layer_of
 from hma.core.recipe import digest
 from hma.errors import CheckpointError
 
-_WINDOWS, _WINDOW = 16, 1 << 14
-"""Of a tensor of more bytes than these two's product, that many evenly spaced windows enter the fingerprint."""
-
-TOKENIZER_FILES = ("*token*", "vocab*", "merges.txt", "*.model", "*.jinja", "generation_config.json")
-"""What else in a checkpoint's folder its answers depend on."""
-
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A model folder: config and tensors by name, read from headers."""
+    """A model folder: config and tensors by name, read from headers.
+
+    ``source`` is what a person named it by, ``place`` where any process can open it again: an absolute folder, or a hub id at
+    the commit ``revision``, None for a folder. Of an adapter both name the adapter, and ``folder`` holds the whole model.
+    """
 
     source: str
+    place: str
     folder: Path
     config: dict[str, Any]
     tensors: dict[str, Tensor]
     fingerprint: str
+    revision: str | None = None
 
     @property
     def num_layers(self) -> int:
@@ -41,10 +43,14 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Pair:
-    """A reference and a policy with the same tensors, and a fingerprint of their contents."""
+    """A reference and a policy with the same tensors, and a fingerprint of their contents.
+
+    ``allow`` is what was allowed to open it; see ``hma.checkpoints.source.ALLOWABLE``.
+    """
 
     reference: Checkpoint
     policy: Checkpoint
+    allow: tuple[str, ...] = ()
 
     @property
     def num_layers(self) -> int:
@@ -55,14 +61,33 @@ class Pair:
         return digest([self.reference.fingerprint, self.policy.fingerprint])
 
 
-def open_pair(reference: str | Path, policy: str | Path) -> Pair:
-    """The pair in two folders or hub ids. Raises CheckpointError with the first of the preflight's fatal findings."""
-    a = read_folder("reference", reference)
-    refuse_fatal(a.findings)
-    b = read_folder("policy", policy)
-    refuse_fatal(b.findings)
+def read_pair(
+    reference: str | Path, policy: str | Path, *, fetch: bool = True, allow: Collection[str] = ()
+) -> tuple[Contents, Contents]:
+    """What the folders or hub ids of a pair hold, each by itself. The policy may be a LoRA adapter of the reference."""
+    a = read_folder("reference", reference, fetch=fetch, allow=allow)
+    try:
+        folder = find_folder(str(policy), fetch=fetch, allow=allow)
+    except CheckpointError:
+        folder = None  # Reading it says so.
+    if folder is not None and is_adapter(folder):
+        return a, read_adapter(a, str(policy), folder, fetch=fetch, allow=allow)
+    return a, read_folder("policy", policy, fetch=fetch, allow=allow)
+
+
+def open_pair(reference: str | Path, policy: str | Path, allow: Collection[str] = ()) -> Pair:
+    """The pair in two folders or hub ids. Raises CheckpointError with the first of the preflight's fatal findings.
+
+    A policy that is an adapter is merged into the reference first, or taken from where that was done before.
+    """
+    a, b = read_pair(reference, policy, allow=allow)
+    refuse_fatal([*a.findings, *b.findings])
     refuse_fatal(check_pair(a, b))
-    pair = Pair(_checkpoint(a), _checkpoint(b))
+    if b.adapter is not None:
+        whole = read_folder("policy", merged_folder(a, b), allow=allow)
+        refuse_fatal([*whole.findings, *check_pair(a, whole)])
+        b = replace(whole, source=b.source, adapter=b.adapter)
+    pair = Pair(_checkpoint(a), _checkpoint(b), tuple(sorted(allow)))
     if pair.reference.fingerprint == pair.policy.fingerprint:
         raise CheckpointError(
             f"{a.source} and {b.source} hold the same model, so there is nothing between them to average. {ADVICE}"
@@ -85,32 +110,7 @@ def open_checkpoint(source: str | Path) -> Checkpoint:
 def _checkpoint(contents: Contents) -> Checkpoint:
     folder, config, tensors = contents.folder, contents.config, contents.tensors
     assert folder is not None
-    return Checkpoint(contents.source, folder, config, tensors, _fingerprint(folder, config, tensors))
-
-
-def _fingerprint(folder: Path, config: dict[str, Any], tensors: dict[str, Tensor]) -> str:
-    """A name for the contents: config, tokenizer, and every tensor's shape and bytes.
-
-    Of large tensors only evenly spaced windows are read, since every byte of a large model would take
-    minutes: training changes weights all over a tensor, so that the windows tell two checkpoints apart.
-    """
-    hasher = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
-    for file in sorted({f for pattern in TOKENIZER_FILES for f in folder.glob(pattern) if f.is_file()}):
-        hasher.update(f"{file.name} {hashlib.sha256(file.read_bytes()).hexdigest()}".encode())
-    for name in sorted(tensors):
-        tensor = tensors[name]
-        hasher.update(f"{name} {tensor.dtype} {tensor.shape}".encode())
-        with tensor.file.open("rb") as stream:
-            for start, end in _windows(tensor):
-                stream.seek(start)
-                hasher.update(stream.read(end - start))
-    return hasher.hexdigest()[:16]
-
-
-def _windows(tensor: Tensor) -> list[tuple[int, int]]:
-    """The byte ranges of a tensor that enter the fingerprint: all of a small one, both ends of any."""
-    size = tensor.end - tensor.start
-    if size <= _WINDOWS * _WINDOW:
-        return [(tensor.start, tensor.end)]
-    starts = [tensor.start + i * (size - _WINDOW) // (_WINDOWS - 1) for i in range(_WINDOWS)]
-    return [(start, start + _WINDOW) for start in starts]
+    home = contents.adapter or folder
+    revision = commit_of(home)
+    place = f"{contents.source.partition('@')[0]}@{revision}" if revision else str(home)
+    return Checkpoint(contents.source, place, folder, config, tensors, fingerprint(folder, config, tensors), revision)

@@ -13,10 +13,11 @@ from hma.errors import ExportError
 
 
 @contextmanager
-def placed(folder: Path, needed: int, *, replace: bool = False) -> Iterator[Path]:
+def placed(folder: Path, needed: int, *, replace: bool = False, option: str = "--out") -> Iterator[Path]:
     """An empty folder to write into, which becomes ``folder`` at the end, or goes when the writing fails.
 
-    ``needed`` is the bytes that will be written. What other processes left half-written here is removed.
+    ``needed`` is the bytes that will be written; ``option`` is what a person names another place by. What other processes
+    left half-written here is removed.
     Raises ExportError for a folder that is there already (with ``replace``: and is no export), for too
     little space, and when the disk refuses.
     """
@@ -24,15 +25,15 @@ def placed(folder: Path, needed: int, *, replace: bool = False) -> Iterator[Path
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         clean(folder)
-        _check_free(folder, replace)
-        _check_space(folder, needed)
+        _check_free(folder, replace, option)
+        _check_space(folder, needed, option)
         part.mkdir()
         yield part
         sync(part)
         _put(part, folder)
         sync(folder.parent)
     except OSError as error:
-        raise ExportError(f"{folder} cannot be written: {error}. Choose another place for --out, or free this one.") from error
+        raise ExportError(f"{folder} cannot be written: {error}. Choose another place for {option}, or free this one.") from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
@@ -76,23 +77,23 @@ def _is_alive(process: int) -> bool:
     return True
 
 
-def _check_free(folder: Path, replace: bool) -> None:
+def _check_free(folder: Path, replace: bool, option: str) -> None:
     if not folder.name:
-        raise ExportError(f"{folder} cannot be a checkpoint's folder. Name a new folder in --out.")
+        raise ExportError(f"{folder} cannot be a checkpoint's folder. Name a new folder in {option}.")
     if folder.exists() and not replace:
-        raise ExportError(f"{folder} exists. Choose another --out, or replace an earlier export with --force.")
+        raise ExportError(f"{folder} exists. Choose another {option}, or replace an earlier export with --force.")
     if folder.exists() and not (folder / RECIPE).is_file():
         raise ExportError(
-            f"{folder} is not an earlier export (it has no {RECIPE}), so --force leaves it alone. Choose another --out, "
+            f"{folder} is not an earlier export (it has no {RECIPE}), so --force leaves it alone. Choose another {option}, "
             "or remove it yourself."
         )
 
 
-def _check_space(folder: Path, needed: int) -> None:
+def _check_space(folder: Path, needed: int, option: str) -> None:
     free = shutil.disk_usage(folder.parent).free
     if free < needed:
         raise ExportError(
-            f"The checkpoint needs {needed:,} bytes and {folder.parent} has {free:,} free. Free some, or choose another --out."
+            f"The checkpoint needs {needed:,} bytes and {folder.parent} has {free:,} free. Free some, or choose another {option}."
         )
 
 

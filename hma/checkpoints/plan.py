@@ -74,7 +74,7 @@ class Shard:
 
 
 def planned(pair: Pair, recipe: Recipe) -> list[Shard]:
-    """The weight files of a merge, named and filled as the policy's are.
+    """The weight files of a merge, filled as the policy's are and named likewise.
 
     Raises CheckpointError for a dtype that cannot be averaged.
     """
@@ -83,7 +83,7 @@ def planned(pair: Pair, recipe: Recipe) -> list[Shard]:
     for name, policy in pair.policy.tensors.items():
         block = recipe.partition.block_of(follows.get(name, name))
         merge = _merge(name, pair.reference.tensors[name], policy, block, recipe.alphas[block], recipe.precision)
-        files.setdefault(policy.file.name, []).append(merge)
+        files.setdefault(_file_of(policy), []).append(merge)
     return [_shard(file, merges) for file, merges in sorted(files.items())]
 
 
@@ -93,6 +93,12 @@ def index_of(shards: list[Shard]) -> str:
     total = sum(merge.size for shard in shards for merge in shard.merges)
     content = {"metadata": {"total_size": total}, "weight_map": dict(sorted(weight_map.items()))}
     return json.dumps(content, indent=2) + "\n"
+
+
+def _file_of(policy: Tensor) -> str:
+    """The name of the file that a tensor is written to: the policy's own, as safetensors."""
+    name = policy.file.name
+    return name if policy.file.suffix == ".safetensors" else f"{name.removesuffix('.bin').removeprefix('pytorch_')}.safetensors"
 
 
 def _merge(name: str, reference: Tensor, policy: Tensor, block: int, alpha: float, precision: Precision) -> Merge:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hma.checkpoints.checks import check_pair
 from hma.checkpoints.finding import Finding
-from hma.checkpoints.folder import read_folder
+from hma.checkpoints.pair import read_pair
 
 _ORDER = ("fatal", "warning", "note")
 
@@ -38,9 +39,9 @@ class Preflight:
         return {**vars(self), "findings": [finding.to_dict() for finding in self.findings]}
 
 
-def preflight(reference: str | Path, policy: str | Path) -> Preflight:
+def preflight(reference: str | Path, policy: str | Path, allow: Collection[str] = ()) -> Preflight:
     """What can be known of a pair from headers, configs and tokenizer files alone; nothing is fetched or raised."""
-    a, b = read_folder("reference", reference, fetch=False), read_folder("policy", policy, fetch=False)
+    a, b = read_pair(reference, policy, fetch=False, allow=allow)
     findings = [*a.findings, *b.findings, *check_pair(a, b)]
     needed = None if a.num_bytes is None or b.num_bytes is None else a.num_bytes + 2 * b.num_bytes
     available, free = available_memory(), _free_disk()

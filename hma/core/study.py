@@ -26,7 +26,8 @@ class Study:
 
     ``pair`` and ``suite`` are fingerprints of contents; ``reference``, ``policy`` and ``suite_path`` say
     where a worker opens them. ``split`` is "validation" (for choosing alphas) or "test" (for reporting);
-    ``size`` names the number of items, ``num_items`` of each task and of chat prompts.
+    ``size`` names the number of items, ``num_items`` of each task and of chat prompts. ``allow`` is what of
+    the checkpoints a person allowed beside safetensors for this session: it is never written down.
     """
 
     title: str
@@ -41,6 +42,7 @@ class Study:
     num_layers: int
     reward: Axis
     abilities: tuple[Axis, ...]
+    allow: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -67,7 +69,10 @@ class Study:
         return digest({"study": self.key, **recipe.identity})
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """Everything but ``allow``."""
+        data = asdict(self)
+        del data["allow"]
+        return data
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Study:

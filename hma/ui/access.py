@@ -30,6 +30,11 @@ def sources() -> tuple[str, str, str]:
     return reference, policy, suite
 
 
+def allowed() -> tuple[str, ...]:
+    """What of the checkpoints may be used beside safetensors: the command line's to say, never the page's."""
+    return tuple(os.environ.get("HMA_ALLOW", "").split())
+
+
 def study(split: str, size: str) -> Study:
     """The study of the pair and suite at a split and size. Raises CheckpointError or SuiteError."""
     return _study(*sources(), split, size)
@@ -71,7 +76,7 @@ def _engine(store: str | None) -> Engine:
 
 @st.cache_resource(show_spinner=False)
 def _study(reference: str, policy: str, suite: str, split: str, size: str) -> Study:
-    return open_study(reference, policy, suite, split, size)
+    return open_study(reference, policy, suite, split, size, allowed())
 
 
 @st.cache_resource(show_spinner=False)

@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from hma.checkpoints import pair as pair_module
+from hma.checkpoints import fingerprint
 from hma.checkpoints.header import Tensor, read_header
 from hma.checkpoints.pair import open_checkpoint, open_pair
 from hma.errors import CheckpointError
@@ -50,7 +50,7 @@ def test_the_fingerprint_sees_a_changed_tokenizer(tiny_pair, tmp_path):
 
 @pytest.mark.parametrize("size", [1, 1 << 18, (1 << 18) + 1, 10_000_019])
 def test_the_windows_of_a_large_tensor_span_it_evenly_and_stay_inside(size, tmp_path):
-    windows = pair_module._windows(Tensor("F32", (size,), tmp_path, 100, 100 + size))
+    windows = fingerprint._windows(Tensor("F32", (size,), tmp_path, 100, 100 + size))
     assert windows[0][0] == 100
     assert windows[-1][1] == 100 + size
     assert sum(end - start for start, end in windows) == min(size, 1 << 18)
@@ -92,27 +92,6 @@ def test_folders_that_are_no_checkpoint(tiny_pair, tmp_path):
         open_checkpoint(tmp_path)
     with pytest.raises(CheckpointError, match="is not a folder"):
         open_checkpoint(tmp_path / "config.json")
-
-
-def test_a_hub_id_that_cannot_be_fetched_says_what_to_do():
-    with pytest.raises(CheckpointError, match="no folder here, and could not be fetched"):
-        open_checkpoint("organisation/no-such-model")
-
-
-def test_a_cached_hub_model_opens_by_its_id(tiny_pair, tmp_path, monkeypatch):
-    """The hub client's own cache, laid out as it lays it out, stands in for the hub."""
-    import huggingface_hub
-
-    repository = tmp_path / "models--organisation--model"
-    revision = "0123456789abcdef0123456789abcdef01234567"
-    shutil.copytree(tiny_pair[0], repository / "snapshots" / revision)
-    (repository / "refs").mkdir()
-    (repository / "refs" / "main").write_text(revision)
-    real = huggingface_hub.snapshot_download
-    monkeypatch.setattr(
-        huggingface_hub, "snapshot_download", lambda *a, **k: real(*a, **k, cache_dir=tmp_path, local_files_only=True)
-    )
-    assert open_checkpoint("organisation/model").fingerprint == open_checkpoint(tiny_pair[0]).fingerprint
 
 
 def test_a_shard_that_is_missing_is_named(tiny_pair, tmp_path):

@@ -462,18 +462,6 @@ def test_weights_of_other_formats_say_what_to_do(folders):
     assert "save it with save_pretrained, which writes safetensors" in message
 
 
-def test_an_adapter_says_to_merge_it_first(folders):
-    for name in ("config.json", "model.safetensors"):
-        (folders[1] / name).unlink()
-    write_json(folders[1] / "adapter_config.json", {"base_model_name_or_path": "organisation/model"})
-    level, _, message = only(folders)
-    assert level == "fatal"
-    assert "is a LoRA adapter of organisation/model" in message
-    assert "merge_and_unload()" in message
-    with pytest.raises(CheckpointError, match="LoRA adapter"):
-        open_pair(*folders)
-
-
 def test_the_same_folder_twice_is_fatal_and_a_copy_is_not_looked_into(folders):
     assert only((folders[0], folders[0]))[:2] == ("fatal", "pair")
     assert found(folders) == []

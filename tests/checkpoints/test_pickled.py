@@ -1,0 +1,118 @@
+"""PyTorch's ``.bin`` files: read where they are allowed, by places alone, and never run."""
+
+import json
+import os
+import shutil
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from hma.checkpoints import pickled
+from hma.checkpoints.export import export
+from hma.checkpoints.pair import open_pair
+from hma.checkpoints.preflight import preflight
+from hma.checkpoints.source import BIN
+from hma.checkpoints.tensors import read_tensors
+from hma.core.partition import Partition
+from hma.core.recipe import Recipe
+from hma.errors import CheckpointError
+from tests import tiny
+
+
+def only(file):
+    (found,) = pickled.headers([file])
+    return found
+
+
+def as_bin(folder, shards=1):
+    """The folder's weights as PyTorch saves them."""
+    state = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    if shards == 1:
+        torch.save(state, folder / "pytorch_model.bin")
+        return
+    names = [f"pytorch_model-{k + 1:05}-of-{shards:05}.bin" for k in range(shards)]
+    where = {name: names[k % shards] for k, name in enumerate(state)}
+    for file in names:
+        torch.save({n: t for n, t in state.items() if where[n] == file}, folder / file)
+    (folder / "pytorch_model.bin.index.json").write_text(json.dumps({"weight_map": where}))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16, torch.int64, torch.bool])
+def test_a_tensors_place_holds_its_bytes(tmp_path, dtype):
+    draw = torch.randint(0, 2, (3, 5)).to(dtype)
+    whole = torch.arange(40).to(dtype)
+    state = {"a": draw, "part": whole[7:19].view(3, 4), "none": torch.empty(0, 4, dtype=dtype), "scalar": draw[1, 2]}
+    torch.save(state, tmp_path / "x.bin")
+    found = dict(read_tensors(only(tmp_path / "x.bin").items()))
+    assert found.keys() == state.keys()
+    for name, tensor in state.items():
+        assert found[name].dtype == tensor.dtype
+        assert torch.equal(found[name], tensor), name
+
+
+def test_a_tied_head_is_named_once_as_the_embeddings(tmp_path):
+    shared = torch.randn(4, 2)
+    torch.save({"lm_head.weight": shared, "model.embed_tokens.weight": shared}, tmp_path / "x.bin")
+    assert list(only(tmp_path / "x.bin")) == ["model.embed_tokens.weight"]
+
+
+class Hostile:
+    def __init__(self, file):
+        self.file = file
+
+    def __reduce__(self):
+        return os.system, (f"touch '{self.file}'",)
+
+
+def test_code_in_a_pickle_is_not_run(tmp_path):
+    torch.save({"w": Hostile(tmp_path / "ran")}, tmp_path / "x.bin")
+    assert "holds more than plain weights, such as code, which is not run" in str(only(tmp_path / "x.bin"))
+    assert not (tmp_path / "ran").exists()
+    torch.load(tmp_path / "x.bin", weights_only=False)
+    assert (tmp_path / "ran").exists()  # it would have run
+
+
+def test_what_is_no_plain_weights_is_refused_with_its_reason(tmp_path):
+    torch.save({"a": torch.randn(3, 5).t()}, tmp_path / "turned.bin")
+    torch.save([torch.randn(2)], tmp_path / "list.bin")
+    torch.save({"a": torch.randn(2)}, tmp_path / "old.bin", _use_new_zipfile_serialization=False)
+    torch.save({"a": torch.randn(200)}, tmp_path / "cut.bin")
+    cut = (tmp_path / "cut.bin").read_bytes()
+    (tmp_path / "cut.bin").write_bytes(cut[:-40])
+    files = [tmp_path / f"{name}.bin" for name in ("turned", "list", "old", "cut")]
+    reasons = ("not stored row by row", "something else than tensors", "before PyTorch 1.6", "cut short")
+    for file, reason, error in zip(files, reasons, pickled.headers(files), strict=True):
+        assert isinstance(error, CheckpointError)
+        assert str(file) in str(error)
+        assert reason in str(error)
+
+
+@pytest.mark.parametrize("shards", [1, 3])
+def test_a_pair_in_bin_files_is_merged_to_the_same_weights(tmp_path, shards):
+    plain = tiny.write_pair(tmp_path, dtype="bfloat16")
+    recipe = Recipe(Partition.equal(3), (0.2, 0.5, 0.9))
+    expected = load_file(export(open_pair(*plain), recipe, tmp_path / "expected").folder / "model.safetensors")
+    folders = [shutil.copytree(folder, tmp_path / f"{folder.name}-bin") for folder in plain]
+    for folder in folders:
+        as_bin(folder, shards)
+    pair = open_pair(*folders, allow=[BIN])
+    done = export(pair, recipe, tmp_path / "out")
+    written = sorted(file.name for file in done.folder.glob("*model*"))
+    if shards == 1:
+        assert written == ["model.safetensors"]
+    else:
+        assert written == [*(f"model-{k + 1:05}-of-00003.safetensors" for k in range(3)), "model.safetensors.index.json"]
+    got = {name: t for file in done.folder.glob("*.safetensors") for name, t in load_file(file).items()}
+    assert got.keys() == expected.keys()
+    assert all(torch.equal(got[name], expected[name]) for name in got)
+
+
+def test_they_are_read_only_when_allowed(tmp_path):
+    folders = tiny.write_pair(tmp_path)
+    as_bin(folders[1])
+    with pytest.raises(CheckpointError, match="or read them as they are with --allow bin"):
+        open_pair(*folders)
+    assert preflight(*folders).is_fatal
+    assert not preflight(*folders, allow=[BIN]).is_fatal

@@ -1,0 +1,103 @@
+"""Where checkpoints are: folders, and hub repositories at a revision, which are then one commit for good."""
+
+import json
+import shutil
+
+import pytest
+
+from hma.checkpoints.export import export
+from hma.checkpoints.pair import open_checkpoint, open_pair
+from hma.checkpoints.preflight import preflight
+from hma.checkpoints.source import commit_of, find_folder, is_hub_id, split_revision
+from hma.core.partition import Partition
+from hma.core.recipe import Recipe
+from hma.errors import CheckpointError
+
+COMMITS = [digit * 40 for digit in "0123"]
+
+
+@pytest.fixture
+def hub(tiny_pair, tmp_path, monkeypatch):
+    """The hub client's own cache, laid out as it lays it out, stands in for the hub: reference on main, policy on a branch."""
+    import huggingface_hub
+
+    repository = tmp_path / "models--organisation--model"
+    (repository / "refs").mkdir(parents=True)
+    for folder, commit, branch in zip(tiny_pair, COMMITS, ("main", "after"), strict=False):
+        shutil.copytree(folder, repository / "snapshots" / commit)
+        (repository / "refs" / branch).write_text(commit)
+    real = huggingface_hub.snapshot_download
+
+    def cached(*arguments, **options):
+        return real(*arguments, **{**options, "cache_dir": tmp_path, "local_files_only": True})
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", cached)
+    return repository
+
+
+def test_a_revision_is_part_of_a_hub_id():
+    assert split_revision("organisation/model@v1.0") == ("organisation/model", "v1.0")
+    assert split_revision("organisation/model") == ("organisation/model", None)
+    assert [is_hub_id(s) for s in ("a/b", "a/b@c/d", "a", "a/b/c", "./a", "/a/b", "~/a", "", "/b", "a/")] == [
+        True,
+        True,
+        *[False] * 8,
+    ]
+
+
+def test_an_id_that_cannot_be_fetched_says_what_to_do():
+    with pytest.raises(CheckpointError, match="no folder here, and could not be fetched"):
+        open_checkpoint("organisation/no-such-model")
+
+
+def test_a_cached_model_opens_by_its_id_and_any_revision(hub, tiny_pair):
+    assert open_checkpoint("organisation/model").fingerprint == open_checkpoint(tiny_pair[0]).fingerprint
+    for revision in ("after", COMMITS[1]):
+        found = open_checkpoint(f"organisation/model@{revision}")
+        assert found.fingerprint == open_checkpoint(tiny_pair[1]).fingerprint
+        assert found.revision == commit_of(found.folder) == COMMITS[1]
+        assert found.place == f"organisation/model@{COMMITS[1]}"
+    with pytest.raises(CheckpointError, match="organisation/model@gone is no folder here, and could not be fetched"):
+        open_checkpoint("organisation/model@gone")
+
+
+def test_a_branch_that_moves_on_leaves_an_opened_pair_where_it_was(hub):
+    pair = open_pair("organisation/model", "organisation/model@after")
+    shutil.copytree(hub / "snapshots" / COMMITS[0], hub / "snapshots" / COMMITS[2])
+    (hub / "refs" / "after").write_text(COMMITS[2])
+    assert open_pair(pair.reference.place, pair.policy.place).fingerprint == pair.fingerprint
+
+
+def test_a_recipe_names_the_commits(hub, tmp_path):
+    done = export(
+        open_pair("organisation/model", "organisation/model@after"), Recipe(Partition.equal(3), (0.5,) * 3), tmp_path / "out"
+    )
+    written = json.loads((done.folder / "recipe.json").read_text())
+    assert [(written[end]["source"], written[end]["revision"]) for end in ("reference", "policy")] == [
+        ("organisation/model", COMMITS[0]),
+        ("organisation/model@after", COMMITS[1]),
+    ]
+
+
+def test_what_is_not_in_the_cache_says_how_to_fetch_that_revision(tmp_path):
+    (finding,) = preflight("organisation/no-such-model@v2", tmp_path).findings[:1]
+    assert "hf download organisation/no-such-model --revision v2" in finding.message
+
+
+def test_a_folder_is_a_folder_whatever_its_name(tiny_pair, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(tiny_pair[0], tmp_path / "a" / "b@c")
+    assert find_folder("a/b@c") == (tmp_path / "a" / "b@c").resolve()
+    assert open_checkpoint("a/b@c").place == str(tmp_path / "a" / "b@c")
+
+
+def test_files_beside_safetensors_are_fetched_only_when_allowed(monkeypatch, tmp_path):
+    import huggingface_hub
+
+    asked = []
+    monkeypatch.setattr(
+        huggingface_hub, "snapshot_download", lambda *a, allow_patterns, **k: asked.append(allow_patterns) or tmp_path
+    )
+    for allow in ((), ("bin",), ("code",)):
+        find_folder("organisation/model", allow=allow)
+    assert [set(patterns) & {"*.bin", "*.py"} for patterns in asked] == [set(), {"*.bin"}, {"*.py"}]
