@@ -118,7 +118,7 @@ def _written(pair: Pair, recipe: Recipe, out: Path, measured: list[Board], token
 
     folder = out.expanduser().resolve()
     try:
-        with _bar(sum(t.end - t.start for t in pair.policy.tensors.values()), hidden=quiet) as advance:
+        with _bar(hidden=quiet) as advance:
             return export_merge(
                 pair,
                 recipe,
@@ -133,15 +133,15 @@ def _written(pair: Pair, recipe: Recipe, out: Path, measured: list[Board], token
 
 
 @contextlib.contextmanager
-def _bar(total: int, *, hidden: bool) -> Iterator[Callable[[int], None]]:
+def _bar(*, hidden: bool) -> Iterator[Callable[[int, int], None]]:
     """A bar on standard error over bytes; hidden, it does nothing."""
     if hidden:
-        yield lambda size: None
+        yield lambda done, total: None
         return
     columns = (TextColumn("merging"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=_screen, transient=True) as progress:
-        task = progress.add_task("merging", total=total)
-        yield lambda size: progress.advance(task, size)
+        task = progress.add_task("merging", total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
 def _print_written(done: Exported) -> None:

@@ -16,6 +16,7 @@ from transformers import (
 )
 
 from hma.checkpoints.pair import Checkpoint, Pair, check_configs
+from hma.checkpoints.precision import EffectiveAlpha
 from hma.checkpoints.weights import LiveWeights
 from hma.core.recipe import Recipe
 from hma.errors import CheckpointError
@@ -57,6 +58,10 @@ class LiveModel:
     def effective_alphas(self, recipe: Recipe) -> tuple[float, ...]:
         """What share of the reference each block of the recipe's merge, written just before, really holds."""
         return self._weights.effective_alphas(recipe)
+
+    def effective(self, recipe: Recipe) -> list[EffectiveAlpha]:
+        """The sums of ``effective_alphas``, block by block."""
+        return self._weights.effective(recipe)
 
 
 def _model(checkpoint: Checkpoint) -> PreTrainedModel:

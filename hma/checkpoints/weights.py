@@ -49,6 +49,11 @@ class LiveWeights:
         ``<live - policy, reference - policy> / |reference - policy|^2`` over the block's weights; the asked
         alpha where nothing differs.
         """
+        found = self.effective(recipe)
+        return tuple(asked if sums.value is None else sums.value for asked, sums in zip(recipe.alphas, found, strict=True))
+
+    def effective(self, recipe: Recipe) -> list[EffectiveAlpha]:
+        """The sums of ``effective_alphas``, block by block."""
         if self._written != recipe.shares or self._precision != recipe.precision:
             raise ValueError("the live weights do not hold this recipe's merge")
         partition = recipe.partition
@@ -59,7 +64,7 @@ class LiveWeights:
             if key not in self._found:
                 self._found[key] = self._measured(place)
             sums[int(blocks[place])] += self._found[key]
-        return tuple(alpha if found.value is None else found.value for alpha, found in zip(recipe.alphas, sums, strict=True))
+        return sums
 
     @torch.inference_mode()
     def _measured(self, place: int) -> EffectiveAlpha:
