@@ -25,7 +25,7 @@ from hma.checkpoints.precision import merged
 from hma.core.partition import Partition
 from hma.core.precision import Precision, lost_alphas
 from hma.core.recipe import Recipe
-from hma.errors import CheckpointError, ExportError
+from hma.errors import Cancelled, CheckpointError, ExportError
 from tests import tiny
 
 ROOT = Path(__file__).parents[2]
@@ -325,3 +325,21 @@ def test_an_end_of_equal_weights_is_told_alike_by_both_ways(tmp_path):
     disk, live = both_ways(folders, SOME, tmp_path)
     assert live == disk
     assert live["effective_alphas"] == [0.2, None, 0.45]
+
+
+@pytest.mark.parametrize("is_live", [False, True])
+def test_progress_counts_up_to_the_whole_and_may_stop_the_export(tiny_pair, tmp_path, is_live):
+    pair, seen = open_pair(*tiny_pair), []
+    live = LiveModel(pair) if is_live else None
+    recipe = replace(SOME, precision=Precision("bfloat16"))
+    export(pair, recipe, tmp_path / "out", live=live, progress=lambda done, total: seen.append(done / total))
+    assert seen == sorted(seen)
+    assert seen[-1] == 1
+
+    def stop(done, total):
+        if done > total / 2:
+            raise Cancelled("stop")
+
+    with pytest.raises(Cancelled):
+        export(pair, recipe, tmp_path / "half", live=live, progress=stop)
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
