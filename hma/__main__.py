@@ -20,7 +20,7 @@ from hma.core.recipe import Recipe
 from hma.core.study import Study
 from hma.engine import SWEEP, Engine, Job
 from hma.errors import Cancelled, HmaError, MeasureError, Refused, StoreError
-from hma.export_cli import export, verify
+from hma.export_cli import export, push, verify
 from hma.lab.cli import app as lab_app
 from hma.launch import launch
 from hma.pair_cli import delta, preflight
@@ -166,7 +166,7 @@ def start_app(
     launch(port, address, **places, allow=study.allow, store=store, browser=browser)
 
 
-for _verb in (preflight, delta, export, verify):
+for _verb in (preflight, delta, export, verify, push):
     app.command()(_verb)
 
 

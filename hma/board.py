@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -77,3 +78,9 @@ class Board:
             return sum((a - b) ** 2 for a, b in pairs)
 
         return min(self.points, key=distance, default=None)
+
+
+def boards(store: Store, pair: str, suites: Sequence[str]) -> list[Board]:
+    """The boards of one pair in the studies of these suites, both by fingerprint: test items first, then the more items."""
+    studies = [study for study in store.studies() if study.pair == pair and study.suite in suites]
+    return [Board.read(store, study) for study in sorted(studies, key=lambda s: (s.split != "test", -s.num_items))]

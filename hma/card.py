@@ -1,24 +1,48 @@
-"""The model card of an exported merge: what it is, what was measured of it, how to load it, where it came from."""
+"""The model card of an exported merge: what it is, what was measured of it, the front, how to load it, where it came from."""
 
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
-from hma import text
-from hma.checkpoints.export import Merged
+from hma import look, picture, text
+from hma.board import Board
+from hma.checkpoints.export import CARD, Merged
+from hma.checkpoints.pair import Checkpoint
 from hma.core.partition import EMBEDDINGS, HEAD, NORM, TITLES, Partition
 from hma.core.point import Point, Score
+from hma.core.recipe import Recipe
 from hma.core.study import Study
 
+PICTURE = "front.png"
 
-def card(merge: Merged, folder: Path, measured: list[tuple[Study, Point]]) -> str:
-    """The README.md of a merge that is exported to ``folder``; ``measured`` is its point in each study that has it."""
-    return "\n".join([*_front_matter(merge), *_what(merge), *_scores(merge, measured), *_loading(folder), *_origin(merge)]) + "\n"
+
+def files(merge: Merged, folder: Path, boards: Sequence[Board]) -> dict[str, bytes]:
+    """The README.md of a merge that is exported to ``folder``, and the picture of the front in it, by name.
+
+    ``boards`` are what is measured of its pair, the study that says most first: of several that have the merge, the
+    first is drawn.
+    """
+    shown = _shown(boards, merge.recipe)
+    parts = [_front_matter(merge), _what(merge), _scores(merge, boards), _front(shown, merge.recipe), _loading(folder)]
+    content = "\n".join(line for part in [*parts, _origin(merge)] for line in part) + "\n"
+    drawn = {PICTURE: picture.front_png(shown, _point(shown, merge.recipe))} if shown else {}
+    return {CARD: content.encode(), **drawn}
+
+
+def _point(board: Board, recipe: Recipe) -> Point | None:
+    return board.point(board.study.point_key(recipe))
+
+
+def _shown(boards: Sequence[Board], recipe: Recipe) -> Board | None:
+    """The board to draw: the first that has the merge, else the one with the most points, if there are any."""
+    having = next((board for board in boards if _point(board, recipe)), None)
+    return having or max((board for board in boards if board.points), key=lambda board: len(board.points), default=None)
 
 
 def _front_matter(merge: Merged) -> list[str]:
-    hubs = [end.source for end in (merge.pair.reference, merge.pair.policy) if not Path(end.source).expanduser().is_dir()]
+    hubs = [end.source.partition("@")[0] for end in (merge.pair.reference, merge.pair.policy) if end.revision]
     bases = ["base_model:", *(f"- {source}" for source in hubs)] if hubs else []
     return ["---", "library_name: transformers", "pipeline_tag: text-generation", *bases, "tags:", "- merge", "- rlhf", "---"]
 
@@ -64,12 +88,18 @@ def _outside(partition: Partition) -> str:
     )
 
 
-def _scores(merge: Merged, measured: list[tuple[Study, Point]]) -> list[str]:
+def _scores(merge: Merged, boards: Sequence[Board]) -> list[str]:
     lines = ["", "## Measured"]
+    if merge.tokenizer == "reference":
+        lines += [
+            "",
+            "Merges are measured with the policy's tokenizer and chat template; those in this folder are the reference's.",
+        ]
+    measured = [(board.study, point) for board in boards if (point := _point(board, merge.recipe))]
     if not measured:
         return [*lines, "", "These weights were not measured in the store that the export was given."]
     for study, point in measured:
-        lines += ["", f"{study.title}: {study.num_items} {study.split} items of each task ({study.size}), on {point.device}."]
+        lines += ["", f"{_items(study)}, on {point.device}."]
         lines += ["", "| score | value | 95 % interval | unit |", "| --- | --- | --- | --- |"]
         lines += [_row(axis.title, point.scores[axis.name], axis.unit) for axis in (study.reward, *study.abilities)]
         lines += [_row("Mean ability", point.ability, "")]
@@ -81,8 +111,31 @@ def _scores(merge: Merged, measured: list[tuple[Study, Point]]) -> list[str]:
     return lines
 
 
+def _items(study: Study) -> str:
+    return f"{study.title}: {study.num_items} {study.split} items of each task ({study.size})"
+
+
 def _row(title: str, score: Score, unit: str) -> str:
     return f"| {title} | {text.rounded(score)} | {text.interval(score.low, score.high)} | {unit} |"
+
+
+def _front(board: Board | None, recipe: Recipe) -> list[str]:
+    if board is None:
+        return []
+    point = _point(board, recipe)
+    if point is None:
+        place = "This merge is not on it, since it was not measured."
+    else:
+        place = "This merge is on the front." if board.is_on_front(point) else "Another point beats this merge."
+    alt = look.alt(board.points, board.front) + (" A ring marks this merge." if point else "")
+    return [
+        "",
+        "## The front",
+        "",
+        f"![{alt}]({PICTURE})",
+        "",
+        f"{_items(board.study)}. {look.filled(board.points, board.front)} Bars are 95 % intervals. {place}",
+    ]
 
 
 def _loading(folder: Path) -> list[str]:
@@ -102,20 +155,24 @@ def _loading(folder: Path) -> list[str]:
 
 def _origin(merge: Merged) -> list[str]:
     pair, recipe, precision = merge.pair, merge.recipe, merge.recipe.precision
-    command = ["python", "-m", "hma", "export", "--alphas", ",".join(f"{a:g}" for a in recipe.alphas)]
+    command = ["python", "-m", "hma", "export", "--alphas", ",".join(map(repr, recipe.alphas))]
     pivots = ",".join(str(start - 1) for start in recipe.partition.starts[1:])
     command += ["--pivots", pivots] if pivots else ["--blocks", "1"]
     own = ["--own", ",".join(recipe.partition.own)] if recipe.partition.own else []
     command += ["--linear-only"] if recipe.partition.linear_only else own
-    command += ["--reference", pair.reference.source, "--policy", pair.policy.source]
+    command += ["--reference", pair.reference.place, "--policy", pair.policy.place]
+    command += [word for kind in pair.allow for word in ("--allow", kind)]
     command += ["--dtype", precision.dtype] if precision.dtype else []
-    command += ["--rounding", precision.rounding, "--seed", str(precision.seed)] if precision.rounding != "nearest" else []
+    command += ["--rounding", precision.rounding] if precision.rounding != "nearest" else []
+    command += ["--seed", str(precision.seed)] if precision.seed else []
+    command += ["--tokenizer", merge.tokenizer] if merge.tokenizer != "policy" else []
     return [
         "",
         "## Where it came from",
         "",
-        f"- Reference: `{pair.reference.source}` (fingerprint {pair.reference.fingerprint})",
-        f"- Policy: `{pair.policy.source}` (fingerprint {pair.policy.fingerprint}); config, tokenizer and chat template are its",
+        f"- Reference: {_named(pair.reference)}",
+        f"- Policy: {_named(pair.policy)}",
+        f"- Tokenizer, chat template and generation settings are the {merge.tokenizer}'s, the config is the policy's",
         "- `recipe.json` names every file with its SHA-256; `python -m hma verify DIR` checks them",
         "- Made by Heterogeneous Model Averaging (https://arxiv.org/abs/2309.06256). The same again, bit for bit:",
         "",
@@ -125,3 +182,8 @@ def _origin(merge: Merged) -> list[str]:
         "",
         "The licences of both checkpoints hold for their average.",
     ]
+
+
+def _named(end: Checkpoint) -> str:
+    revision = f"revision {end.revision}, " if end.revision else ""
+    return f"`{end.source}` ({revision}fingerprint {end.fingerprint})"

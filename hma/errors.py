@@ -6,6 +6,7 @@ HmaError                 a person's mistake or the world's; shown, never a trace
 ├── SuiteError           a suite, task, prompt file or reward that cannot be used
 ├── StoreError           the file of points cannot be opened, read or written
 ├── ExportError          a merged checkpoint cannot be written there, or what lies there is not whole
+├── PushError            an exported folder cannot be pushed to the hub
 └── MeasureError         a measurement that was begun and could not be finished
     ├── Refused          nothing was wrong with the measurement, but with the pair or suite that it was asked for
     ├── WorkerDied       the process that owns the models ended by itself
@@ -37,6 +38,10 @@ class StoreError(HmaError):
 
 class ExportError(HmaError):
     """A folder that a merged checkpoint cannot be written to, or that does not hold what its recipe.json says."""
+
+
+class PushError(HmaError):
+    """An exported folder that cannot be pushed to the hub, or a repository that is not to be written."""
 
 
 class MeasureError(HmaError):

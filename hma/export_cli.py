@@ -1,4 +1,4 @@
-"""The verbs ``export`` and ``verify``: a merged checkpoint from disk to disk, and whether it is whole."""
+"""The verbs ``export``, ``verify`` and ``push``: a merged checkpoint from disk to disk, whether it is whole, and to the hub."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from hma import options, text
-from hma.checkpoints.manifest import differences, read_recipe
+from hma import push as pushing
+from hma.board import Board, boards
+from hma.checkpoints.manifest import ENDS, differences, not_whole, read_recipe
 from hma.checkpoints.pair import Pair, open_pair
-from hma.core.point import Point
 from hma.core.recipe import Recipe
-from hma.core.study import Study
-from hma.errors import Cancelled, ExportError, StoreError
-from hma.evaluate.suite import SPLITS, load_suite, suite_sizes
-from hma.store import Store
-from hma.study import open_store
+from hma.errors import Cancelled, HmaError, StoreError
+from hma.study import open_store, suite_fingerprints
 
 if TYPE_CHECKING:
     from hma.checkpoints.export import Exported
+
+Public = Annotated[bool, typer.Option("--public/--private", help="Who sees a repository that is made: everybody, or you.")]
 
 _screen = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -41,7 +41,12 @@ def export(
     dtype: options.DType = None,
     rounding: options.Rounding = "nearest",
     seed: options.Seed = 0,
+    tokenizer: Annotated[
+        str, typer.Option(help="Whose tokenizer, chat template and generation settings: policy or reference.")
+    ] = "policy",
     force: Annotated[bool, typer.Option("--force", help="Replace an earlier export.")] = False,
+    push: Annotated[str | None, typer.Option(help="Push it to this repository of the hub (ORG/NAME); see hma push.")] = None,
+    public: Public = False,
     reference: options.Reference = options.REFERENCE,
     policy: options.Policy = options.POLICY,
     allow: options.Allow = None,
@@ -51,20 +56,24 @@ def export(
 ) -> None:
     """Write a merge as a complete model folder, with its recipe and a model card. The folder is there whole or not at all."""
     precision = options.chosen_precision(dtype, rounding, seed)
+    if tokenizer not in ENDS:
+        raise HmaError(f"--tokenizer is '{tokenizer}'. Choose one of: {', '.join(ENDS)}.")
+    if push is not None:
+        pushing.refuse_name(push)
+        pushing.refuse_unknown()
     pair = open_pair(reference, policy, options.chosen_allow(allow))
     recipe = options.chosen_recipe(pair.num_layers, alphas, options.Cut(blocks, pivots, own, linear_only), precision)
-    measured = _measured(pair, recipe, suite, store)
-    done = _written(pair, recipe, out, measured, force, as_json)
+    measured = _boards(pair, suite, store)
+    done = _written(pair, recipe, out, measured, tokenizer, force, as_json)
     if lost := text.lost(recipe, done.merge.effective):
         _screen.print(f"[yellow]Warning:[/yellow] {escape(lost)}")
+    if not as_json:
+        _print_written(done)
+    pushed = pushing.push(done.folder, push, public=public, replace=force) if push is not None else None
     if as_json:
-        _print_json(_to_dict(done))
-    else:
-        print(f"{done.folder}: {len(done.files) + 1} files, {done.size:,} bytes, in {done.seconds:.1f} s.")
-        for name, asked, found in zip(recipe.partition.block_names(), recipe.alphas, done.merge.effective, strict=True):
-            print(
-                f"  {name}: alpha {asked:g}, effective {'any (both ends are equal there)' if found is None else f'{found:.3f}'}"
-            )
+        _print_json(_to_dict(done) | ({"pushed": _pushed_dict(pushed)} if pushed else {}))
+    elif pushed:
+        _print_pushed(pushed)
 
 
 def verify(
@@ -77,33 +86,46 @@ def verify(
     if as_json:
         _print_json({"folder": str(folder), "whole": not found, "files": len(files), "differences": found})
     if found:
-        raise ExportError(f"{folder} is not whole. {' '.join(found)} Export the merge again.")
+        raise not_whole(folder, found)
     if not as_json:
         print(f"{folder} is whole: {len(files)} files, as recipe.json says.")
 
 
-def _measured(pair: Pair, recipe: Recipe, suite: str, store: Path | None) -> list[tuple[Study, Point]]:
-    """The merge's points in the store, test items first."""
+def push(
+    folder: Annotated[Path, typer.Argument(help="A folder that `hma export` wrote.")],
+    repository: Annotated[str, typer.Argument(metavar="ORG/NAME", help="The repository of the hub; made if it is not there.")],
+    public: Public = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace all that the repository holds.")] = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Push an exported folder to the hub, after checking that it is whole. Only what its recipe.json names is pushed."""
+    done = pushing.push(folder.expanduser().resolve(), repository, public=public, replace=force)
+    if as_json:
+        _print_json(_pushed_dict(done))
+    else:
+        _print_pushed(done)
+
+
+def _boards(pair: Pair, suite: str, store: Path | None) -> list[Board]:
+    """What the store has measured of the pair in the suite."""
     if store and not store.expanduser().exists():
         raise StoreError(f"There is no store at {store}. Name the file that has the points, or leave --store out.")
-    wanted = [load_suite(suite, split, size).fingerprint for split in reversed(SPLITS) for size in suite_sizes(suite)]
-    opened: Store = open_store(store)
-    studies = {s.suite: s for s in opened.studies() if s.pair == pair.fingerprint and s.suite in wanted}
-    found = [(studies[s], opened.point(studies[s].point_key(recipe))) for s in wanted if s in studies]
-    return [(study, point) for study, point in found if point is not None]
+    return boards(open_store(store), pair.fingerprint, suite_fingerprints(suite))
 
 
-def _written(pair: Pair, recipe: Recipe, out: Path, measured: list[tuple[Study, Point]], force: bool, quiet: bool) -> Exported:
-    from hma.card import card
+def _written(pair: Pair, recipe: Recipe, out: Path, measured: list[Board], tokenizer: str, force: bool, quiet: bool) -> Exported:
+    from hma import card
     from hma.checkpoints.export import export as export_merge  # Brings torch.
 
+    folder = out.expanduser().resolve()
     try:
-        with _bar(sum(t.end - t.start for t in pair.policy.tensors.values()), hidden=quiet) as advance:
+        with _bar(hidden=quiet) as advance:
             return export_merge(
                 pair,
                 recipe,
-                out,
-                card=lambda merge: card(merge, out.expanduser().resolve(), measured),
+                folder,
+                card=lambda merge: card.files(merge, folder, measured),
+                tokenizer=tokenizer,
                 replace=force,
                 progress=advance,
             )
@@ -112,15 +134,30 @@ def _written(pair: Pair, recipe: Recipe, out: Path, measured: list[tuple[Study, 
 
 
 @contextlib.contextmanager
-def _bar(total: int, *, hidden: bool) -> Iterator[Callable[[int], None]]:
+def _bar(*, hidden: bool) -> Iterator[Callable[[int, int], None]]:
     """A bar on standard error over bytes; hidden, it does nothing."""
     if hidden:
-        yield lambda size: None
+        yield lambda done, total: None
         return
     columns = (TextColumn("merging"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=_screen, transient=True) as progress:
-        task = progress.add_task("merging", total=total)
-        yield lambda size: progress.advance(task, size)
+        task = progress.add_task("merging", total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def _print_written(done: Exported) -> None:
+    print(f"{done.folder}: {len(done.files) + 1} files, {done.size:,} bytes, in {done.seconds:.1f} s.")
+    recipe = done.merge.recipe
+    for name, asked, found in zip(recipe.partition.block_names(), recipe.alphas, done.merge.effective, strict=True):
+        print(f"  {name}: alpha {asked:g}, effective {'any (both ends are equal there)' if found is None else f'{found:.3f}'}")
+
+
+def _print_pushed(done: pushing.Pushed) -> None:
+    print(f"Pushed {done.num_files} files to {done.repository}, which {'only you see' if done.private else 'everybody sees'}.")
+
+
+def _pushed_dict(done: pushing.Pushed) -> dict[str, Any]:
+    return {"repository": done.repository, "files": done.num_files, "private": done.private}
 
 
 def _to_dict(done: Exported) -> dict[str, Any]:
@@ -130,6 +167,7 @@ def _to_dict(done: Exported) -> dict[str, Any]:
         "recipe": merge.recipe.to_dict(),
         "effective_alphas": list(merge.effective),
         "precision": merge.recipe.precision.to_dict(),
+        "tokenizer": merge.tokenizer,
         "files": {name: {"size": file.size, "sha256": file.sha256} for name, file in sorted(done.files.items())},
         "size": done.size,
         "seconds": done.seconds,

@@ -93,7 +93,7 @@ class WorkerProcess:
         last = self._last_words()
         said = f" Its last words: {last}" if last else ""
         return (
-            f"The worker process {how}.{hint}{said} The point in hand was not stored, every finished point is safe, "
+            f"The worker process {how}.{hint}{said} What it had in hand is lost, every finished point is safe, "
             "and the next request starts a fresh worker."
         )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hma.checkpoints.pair import open_pair
 from hma.core.study import Study
-from hma.evaluate.suite import load_suite
+from hma.evaluate.suite import SPLITS, load_suite, suite_sizes
 from hma.store import Store
 
 SHIPPED = Path(__file__).resolve().parents[1] / "data" / "miniature"
@@ -47,6 +47,11 @@ def open_study(
         abilities=tuple(ability.axis for ability in loaded.abilities),
         allow=pair.allow,
     )
+
+
+def suite_fingerprints(suite: str | Path) -> list[str]:
+    """The fingerprints of a suite, one for each split and size."""
+    return [load_suite(suite, split, size).fingerprint for split in SPLITS for size in suite_sizes(suite)]
 
 
 def open_store(path: str | Path | None = None) -> Store:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Any
 
 import torch
 from transformers.utils import logging as transformers_logging
 
+from hma.checkpoints.export import Exported, export
 from hma.checkpoints.live import LiveModel, device_name, find_device
 from hma.checkpoints.pair import open_pair
 from hma.core.recipe import Recipe
@@ -21,12 +24,14 @@ from hma.store import Measurement
 SMALL_MODEL = 50_000_000
 """Below this many parameters one CPU core a stage and stages side by side are faster than several cores a stage."""
 
+_CHANGED = "The checkpoints changed on disk since this study was opened. Open the study again."
+
 Progress = Callable[[str, float], None]
 """Called with (stage, share of the measurement done in 0..1), from any thread; it may raise to stop."""
 
 
 class Workbench:
-    """Measures recipes of one pair. Opened once, then each ``measure`` is a merge and an evaluation."""
+    """Measures and exports recipes of one pair. Opened once, then each ``measure`` is a merge and an evaluation."""
 
     def __init__(
         self, reference: str, policy: str, device: torch.device | str | None = None, allow: Collection[str] = ()
@@ -52,7 +57,7 @@ class Workbench:
     def prepare(self, study: Study) -> Evaluator:
         """The study's evaluator, built at its first use. Raises MeasureError when files changed since it was opened."""
         if study.pair != self._pair.fingerprint:
-            raise MeasureError("The checkpoints changed on disk since this study was opened. Open the study again.")
+            raise MeasureError(_CHANGED)
         if study.suite not in self._evaluators:
             suite = load_suite(study.suite_path, study.split, study.size)
             if suite.fingerprint != study.suite:
@@ -84,3 +89,14 @@ class Workbench:
         return Measurement(
             recipe, results, device=self.device, elapsed_seconds=elapsed, timings=timings, effective_alphas=effective
         )
+
+    def export(self, study: Study, recipe: Recipe, folder: str | Path, **options: Any) -> Exported:
+        """Write the merge into the live model, and from there into a new folder: the weights that ``measure`` evaluates.
+
+        ``options`` are those of ``hma.checkpoints.export.export``. Raises MeasureError when files changed since the study
+        was opened.
+        """
+        pair = open_pair(study.reference, study.policy, study.allow)
+        if not study.pair == self._pair.fingerprint == pair.fingerprint:
+            raise MeasureError(_CHANGED)
+        return export(pair, recipe, folder, live=self._live, **options)

@@ -1,8 +1,9 @@
 """The worker process: ``python -m hma.worker`` owns a workbench and answers an engine over its standard streams.
 
 Messages are pickled tuples, each way one stream. In: ``("open", study)`` once, then
-``("prepare", study)``, ``("measure", job, study, recipe)`` and ``("cancel", job)``. Out: ``("ready", device)``,
-``("progress", job, stage, share)``, ``("measured", job, measurement)``, ``("failed", job, kind, message)``, ``("prepared",)``.
+``("prepare", study)``, ``("measure", job, study, recipe)``, ``("export", job, study, recipe, target)`` and
+``("cancel", job)``. Out: ``("ready", device)``, ``("prepared",)``, ``("progress", job, stage, share)``,
+``("failed", job, kind, message)``, and ``("done", job, measurement)`` or, of an export, ``("done", job, message)``.
 When the engine's end closes, the worker ends: no process is left behind.
 """
 
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from hma.core.study import Study
-from hma.errors import Cancelled, CheckpointError, HmaError, SuiteError
+from hma.errors import Cancelled, CheckpointError, ExportError, HmaError, SuiteError
 from hma.evaluate.suite import load_suite
 
 
@@ -44,7 +45,7 @@ class _Line:
     def check(self, job: int) -> None:
         """Raise Cancelled when the engine asked for the job to stop."""
         if job in self._cancelled:
-            raise Cancelled("The measurement was cancelled.")
+            raise Cancelled("It was cancelled.")
 
     def _listen(self) -> None:
         while True:
@@ -79,6 +80,8 @@ def serve(line: _Line) -> None:
             _prepare(line, workbench, *request)
         elif kind == "measure":
             _measure(line, workbench, *request)
+        elif kind == "export":
+            _export(line, workbench, *request)
 
 
 def _is_local(study: Study) -> bool:
@@ -103,7 +106,30 @@ def _measure(line: _Line, workbench: Any, job: int, study: Any, recipe: Any) -> 
     try:
         line.check(job)
         line.send("progress", job, "preparing the suite", 0.0)
-        line.send("measured", job, workbench.measure(study, recipe, progress))
+        line.send("done", job, workbench.measure(study, recipe, progress))
+    except Exception as error:
+        line.send("failed", job, *_explained(error))
+
+
+def _export(line: _Line, workbench: Any, job: int, study: Any, recipe: Any, target: Any) -> None:
+    from hma import card
+
+    def progress(done: int, total: int) -> None:
+        line.check(job)
+        line.send("progress", job, "writing", done / total)
+
+    try:
+        line.check(job)
+        done = workbench.export(
+            study,
+            recipe,
+            target.folder,
+            card=lambda merge: card.files(merge, Path(target.folder), target.boards),
+            tokenizer=target.tokenizer,
+            replace=target.replace,
+            progress=progress,
+        )
+        line.send("done", job, f"{done.folder}: {len(done.files) + 1} files, {done.size:,} bytes.")
     except Exception as error:
         line.send("failed", job, *_explained(error))
 
@@ -115,7 +141,7 @@ def _explained(error: Exception) -> tuple[str, str]:
     """
     if isinstance(error, Cancelled):
         return "cancelled", str(error)
-    if isinstance(error, CheckpointError | SuiteError):
+    if isinstance(error, CheckpointError | ExportError | SuiteError):
         return "mistake", str(error)
     if isinstance(error, HmaError):
         return "failed", str(error)
@@ -123,7 +149,7 @@ def _explained(error: Exception) -> tuple[str, str]:
     if _is_out_of_memory(error):
         reason = str(error).strip().split("\n")[0][:200]
         return "fatal", f"The device ran out of memory ({reason}). Close what else uses it, or choose a smaller pair."
-    return "fatal", f"An unexpected {type(error).__name__}: {error}. Nothing was stored for this measurement."
+    return "fatal", f"An unexpected {type(error).__name__}: {error}. Nothing was kept of it."
 
 
 def _is_out_of_memory(error: Exception) -> bool:

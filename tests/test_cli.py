@@ -3,7 +3,6 @@
 import contextlib
 import json
 import math
-import os
 import shlex
 import signal
 import socket
@@ -21,29 +20,9 @@ from hma import __main__ as program
 from hma.core.statistics import value
 from hma.store import Store
 from tests import tiny
+from tests.cli import hma
 
 ROOT = Path(__file__).parents[1]
-
-
-def hma(*arguments, **environment):
-    command = [sys.executable, "-m", "hma", *map(str, arguments)]
-    return subprocess.run(
-        command, capture_output=True, text=True, cwd=ROOT, timeout=180, env={**os.environ, "COLUMNS": "200", **environment}
-    )
-
-
-@pytest.fixture(scope="module")
-def options(tiny_pair, tiny_suite):
-    return ["--reference", tiny_pair[0], "--policy", tiny_pair[1], "--suite", tiny_suite]
-
-
-@pytest.fixture(scope="module")
-def swept(options, tmp_path_factory):
-    """A store with the MA sweep in five steps, and what the sweep printed."""
-    store = tmp_path_factory.mktemp("cli") / "points.sqlite"
-    done = hma("sweep", "--steps", 5, "--json", "--store", store, *options)
-    assert done.returncode == 0, done.stderr
-    return store, json.loads(done.stdout)
 
 
 def test_measure_prints_one_json_object_and_nothing_else(swept, options):
@@ -284,35 +263,6 @@ def test_folders_of_two_shapes_exit_2(options, tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def test_preflight_lists_all_that_is_wrong_in_80_columns_and_exits_2(tiny_pair, tmp_path):
-    wide, _ = tiny.write_pair(tmp_path, hidden=32, dtype="bfloat16")
-    given = ["preflight", "--reference", tiny_pair[0], "--policy", wide]
-    done = hma(*given, COLUMNS="80")
-    assert done.returncode == 2
-    lines = done.stdout.splitlines()
-    assert max(map(len, lines)) <= 80
-    said = " ".join(done.stdout.split())
-    for subject in ("shapes", "dtypes", "config"):
-        assert f"fatal {subject}: " in said
-    assert "This pair cannot be merged: " in lines[-1]
-    printed = hma(*given, "--json")
-    assert printed.returncode == 2
-    assert printed.stdout.count("\n") == 1
-    levels = [finding["level"] for finding in json.loads(printed.stdout)["findings"]]
-    assert levels == sorted(levels, key=["fatal", "warning", "note"].index)
-    assert f"{levels.count('fatal')} fatal" in lines[-1]
-
-
-def test_preflight_of_a_pair_that_fits_exits_0_with_its_bytes(tiny_pair):
-    given = ["preflight", "--reference", tiny_pair[0], "--policy", tiny_pair[1]]
-    done = hma(*given, "--json")
-    assert done.returncode == 0, done.stderr
-    printed = json.loads(done.stdout)
-    assert printed["needed_bytes"] == printed["reference_bytes"] + 2 * printed["policy_bytes"]
-    assert {finding["level"] for finding in printed["findings"]} == {"note"}
-    assert "This pair can be merged" in hma(*given).stdout
-
-
 def test_a_store_from_a_newer_version_exits_2(options, tmp_path):
     path = tmp_path / "points.sqlite"
     with sqlite3.connect(path) as connection:
@@ -357,90 +307,10 @@ def test_an_address_that_is_not_this_machines_is_said_and_exits_2(address):
         (("bench", "export"), "against reading both ends and writing as many bytes"),
         (("export",), "The folder is there whole or not at all"),
         (("verify",), "Exits 2 when it is not"),
+        (("push",), "Only what its recipe.json names is pushed"),
     ],
 )
 def test_help_says_what_each_command_does(command, said):
     done = hma(*command, "--help")
     assert done.returncode == 0
     assert said in " ".join(done.stdout.replace("│", " ").split())
-
-
-# Export and verify.
-
-
-def test_export_writes_a_folder_with_the_measured_scores_and_verify_finds_it_whole(swept, options, tmp_path):
-    store, _ = swept
-    out = tmp_path / "out"
-    given = ["export", "--alphas", "0.25", "--out", out, "--store", store, *options]
-    done = hma(*given, "--json")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("\n") == 1
-    printed = json.loads(done.stdout)
-    assert printed["recipe"]["alphas"] == [0.25, 0.25, 0.25]
-    assert printed["effective_alphas"] == pytest.approx([0.25] * 3, abs=1e-4)
-    assert set(printed["files"]) == {p.name for p in out.iterdir()} - {"recipe.json"}
-    card = (out / "README.md").read_text()
-    assert "| score | value | 95 % interval | unit |" in card
-    assert "| Mean ability | " in card
-    assert "8 validation items of each task (quick)" in card
-    assert "not measured" not in card
-    again = hma(*given)
-    assert again.returncode == 2
-    assert "exists" in again.stderr
-    assert "--force" in again.stderr
-    forced = hma(*given, "--force")
-    assert forced.returncode == 0
-    assert "alpha 0.25, effective 0.250" in forced.stdout
-    whole = hma("verify", out, "--json")
-    assert json.loads(whole.stdout) == {"folder": str(out), "whole": True, "files": len(printed["files"]), "differences": []}
-    (out / "config.json").write_text("{}")
-    broken = hma("verify", out)
-    assert broken.returncode == 2
-    assert "config.json has 2 bytes" in broken.stderr
-    assert broken.stdout == ""
-
-
-@pytest.mark.parametrize(
-    "given",
-    [
-        ["--alphas", "0.2,0.6", "--blocks", "2", "--linear-only"],
-        ["--alphas", "0.2,0.6,0.4", "--pivots", "1", "--own", "embeddings"],
-    ],
-)
-def test_the_cards_command_makes_the_same_weights_again(options, tmp_path, given):
-    first = hma("export", *given, "--out", tmp_path / "first", *options)
-    assert first.returncode == 0, first.stderr
-    card = (tmp_path / "first" / "README.md").read_text()
-    command = next(line for line in card.splitlines() if line.startswith("python -m hma export "))
-    again = hma(*shlex.split(command.replace("DIR", str(tmp_path / "again")))[3:])
-    assert again.returncode == 0, again.stderr
-    one, other = (json.loads((tmp_path / folder / "recipe.json").read_text()) for folder in ("first", "again"))
-    cards = [recipe["files"].pop("README.md") for recipe in (one, other)]
-    assert one == other
-    assert cards[0] != cards[1]  # The card names its folder.
-    assert ("norms, biases and all else are the reference's" in card) == ("--linear-only" in given)
-    assert ("block of layers has the" in card) != ("--linear-only" in given)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (["--dtype", "int8"], "--dtype is 'int8'. Choose one of: bfloat16, float16, float32"),
-        (["--rounding", "up"], "--rounding is 'up'. Choose one of: nearest, stochastic"),
-        (["--blocks", "9"], "9 blocks were asked for and the model has 3 layers"),
-        (["--store", "/no/such.sqlite"], "There is no store at /no/such.sqlite"),
-        (["--out", "/proc/none/out"], "cannot be written"),
-    ],
-)
-def test_an_export_that_cannot_be_exits_2_with_its_reason(options, tmp_path, arguments, said):
-    done = hma("export", "--alphas", "0.2", "--out", tmp_path / "out", *options, *arguments)
-    assert done.returncode == 2
-    assert said in " ".join(done.stderr.split())
-    assert "Traceback" not in done.stderr
-    assert not (tmp_path / "out").exists()
-
-
-def test_verify_of_what_is_no_export_exits_2(tiny_pair):
-    done = hma("verify", tiny_pair[0])
-    assert done.returncode == 2
-    assert "has no recipe.json" in done.stderr

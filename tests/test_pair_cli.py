@@ -7,7 +7,7 @@ import pytest
 
 from tests.checkpoints.test_adapter import write_adapter
 from tests.checkpoints.test_pickled import as_bin
-from tests.test_cli import hma
+from tests.cli import hma
 from tests.tiny import write_pair
 
 

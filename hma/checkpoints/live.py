@@ -9,6 +9,7 @@ from hma.checkpoints.hold import Hold, Memory, changed_bytes, choose
 from hma.checkpoints.loading import check_vocabulary, ends_of, load_model, load_tokenizer, whole_config
 from hma.checkpoints.machine import available_memory
 from hma.checkpoints.pair import Pair, check_configs
+from hma.checkpoints.precision import EffectiveAlpha
 from hma.checkpoints.weights import LiveWeights
 from hma.core.recipe import Recipe
 
@@ -53,6 +54,10 @@ class LiveModel:
     def effective_alphas(self, recipe: Recipe) -> tuple[float, ...]:
         """What share of the reference each block of the recipe's merge, written just before, really holds."""
         return self._weights.effective_alphas(recipe)
+
+    def effective(self, recipe: Recipe) -> list[EffectiveAlpha]:
+        """The sums of ``effective_alphas``, block by block."""
+        return self._weights.effective(recipe)
 
 
 def _memory(pair: Pair, model: PreTrainedModel, device: torch.device) -> Memory:

@@ -11,6 +11,9 @@ from hma.errors import ExportError
 
 RECIPE = "recipe.json"
 
+ENDS = ("policy", "reference")
+"""Whose tokenizer, chat template and generation settings a merge may have."""
+
 _WEIGHTS = ("*.safetensors", "*.safetensors.index.json", "*.bin", "*.bin.index.json", "*.pt", "*.pth", "*.gguf")
 """Files that a loader may take for a model's weights."""
 
@@ -48,6 +51,11 @@ def differences(folder: Path) -> list[str]:
             found.append(f"{name} has the SHA-256 {sha}, expected {said['sha256']}.")
     extra = {path.name for pattern in _WEIGHTS for path in folder.glob(pattern)} - files.keys()
     return found + [f"{name} is not of this model: {RECIPE} does not name it." for name in sorted(extra)]
+
+
+def not_whole(folder: Path, found: list[str]) -> ExportError:
+    """The error to raise for a folder in which differences were found."""
+    return ExportError(f"{folder} is not whole. {' '.join(found)} Export the merge again.")
 
 
 def sha256(path: Path) -> str:

@@ -6,7 +6,7 @@ import hashlib
 import math
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -39,14 +39,20 @@ class Written:
 
 
 def write_shards(
-    shards: list[Shard], folder: Path, num_blocks: int, precision: Precision, progress: Callable[[int], None]
+    shards: list[Shard],
+    folder: Path,
+    num_blocks: int,
+    precision: Precision,
+    progress: Callable[[int], None],
+    held: Mapping[str, torch.Tensor] | None = None,
 ) -> tuple[dict[str, Written], list[EffectiveAlpha]]:
     """Writes the weight files and returns them by name with their digests, and what is left of alpha in each block.
 
+    ``held`` are bytes in memory, by a tensor's name, that are taken instead of its policy's where nothing is merged.
     ``progress`` is given the bytes of each piece as it goes in. Memory stays at a few pieces. Raises CheckpointError
     for NaN, infinity, what does not fit the dtype, or a file that ends early, and OSError as the disk does.
     """
-    line = _Line(num_blocks, precision)
+    line = _Line(num_blocks, precision, held or {})
     files = {}
     try:
         for shard in shards:
@@ -90,10 +96,10 @@ class _File:
 class _Line:
     """Threads that each do one step of the work, and the slots in which pieces pass from step to step."""
 
-    def __init__(self, num_blocks: int, precision: Precision) -> None:
+    def __init__(self, num_blocks: int, precision: Precision, held: Mapping[str, torch.Tensor]) -> None:
         workers = max(1, min(4, (os.cpu_count() or 2) - 1))
         self.effective = [EffectiveAlpha() for _ in range(num_blocks)]
-        self._precision = precision
+        self._precision, self._held = precision, held
         self._open = ExitStack()
         self._sources: dict[Path, int] = {}
         self._threads = torch.get_num_threads()
@@ -119,9 +125,12 @@ class _Line:
     def put(self, file: _File, merge: Merge, first: int, last: int) -> None:
         """Merge one piece and write it. Waits for a free slot, and raises what went wrong with the piece that had it."""
         slot = self._next()
-        ends = [merge.policy] if merge.alpha is None else [merge.policy, merge.reference]
-        sources = [(self._source(end), end) for end in ends]
-        read = self._reading.submit(slot.read, sources, merge, first, last)
+        if merge.name in self._held:
+            read = self._reading.submit(slot.take, self._held[merge.name][first:last])
+        else:
+            ends = [merge.policy] if merge.alpha is None else [merge.policy, merge.reference]
+            sources = [(self._source(end), end) for end in ends]
+            read = self._reading.submit(slot.read, sources, merge, first, last)
         made = self._merging.submit(slot.merge, read, merge, first, last, self._precision)
         slot.block = merge.block
         self._send(slot, file, made)
@@ -191,6 +200,9 @@ class _Slot:
         for (descriptor, tensor), room in zip(sources, (self.policy, self.reference), strict=False):
             item = 1 if merge.alpha is None else (tensor.end - tensor.start) // merge.count
             _read(descriptor, tensor, tensor.start + first * item, memoryview(room.numpy())[: (last - first) * item])
+
+    def take(self, piece: torch.Tensor) -> None:
+        self.policy[: len(piece)].copy_(piece)
 
     def merge(self, read: Future[None], merge: Merge, first: int, last: int, precision: Precision) -> memoryview:
         """The piece's bytes as they stand in the file."""

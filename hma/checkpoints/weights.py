@@ -67,6 +67,11 @@ class LiveWeights:
         ``<live - policy, reference - policy> / |reference - policy|^2`` over the block's weights; the asked
         alpha where nothing differs.
         """
+        found = self.effective(recipe)
+        return tuple(asked if sums.value is None else sums.value for asked, sums in zip(recipe.alphas, found, strict=True))
+
+    def effective(self, recipe: Recipe) -> list[EffectiveAlpha]:
+        """The sums of ``effective_alphas``, block by block."""
         if self._written != self._wanted(recipe) or self._precision != recipe.precision:
             raise ValueError("the live weights do not hold this recipe's merge")
         sums = [EffectiveAlpha() for _ in recipe.alphas]
@@ -76,7 +81,7 @@ class LiveWeights:
                 if key not in self._found:
                     self._found[key] = self._measured(place)
                 sums[block] += self._found[key]
-        return tuple(alpha if found.value is None else found.value for alpha, found in zip(recipe.alphas, sums, strict=True))
+        return sums
 
     def _wanted(self, recipe: Recipe) -> dict[Place, float]:
         """The alpha of every place. Raises ValueError for a recipe of another model."""

@@ -6,16 +6,10 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from hma import text
+from hma import look, ranges, text
 from hma.core.point import Point
 from hma.core.study import Axis
-from hma.ui import ranges
-
-HMA_COLOUR, MA_COLOUR, OWN_COLOUR = "#0072B2", "#D55E00", "#009E73"
-"""Blue, vermillion and green that colour-blind eyes tell apart, 3:1 against the light and the dark background."""
-
-NEUTRAL = {"light": "#5b6573", "dark": "#97a1b0"}
-INK = {"light": "#1b2330", "dark": "#e8ebf0"}
+from hma.look import INK, MA_COLOUR, NEUTRAL
 
 BEHIND = {"light": "rgba(255, 255, 255, 0.8)", "dark": "rgba(18, 22, 29, 0.8)"}
 """Behind a label, so that it reads over markers and bars."""
@@ -25,13 +19,6 @@ BARS_FOR_ALL = 200
 
 WEBGL_FROM = 1000
 HEIGHT = 390
-
-_SERIES = (
-    ("hma", "HMA: share per block", "circle", HMA_COLOUR, 9),
-    ("ma", "MA: one share", "diamond", MA_COLOUR, 10),
-    ("own", "measured here", "star", OWN_COLOUR, 13),
-    ("end", "ends", "square", None, 11),
-)
 
 
 def figure(
@@ -57,20 +44,12 @@ def figure(
     barred = {p.key for p in points if everywhere or p.key in members or p.key == selected} if bars != "none" else set()
     scatter = "scattergl" if len(points) >= WEBGL_FROM else "scatter"
     data = [_front_line(front, theme), *_ma_path(points)]
-    for name, title, symbol, colour, size in _SERIES:
-        kind = [p for p in points if _series(p) == name]
-        style = {"symbol": symbol, "colour": colour or INK[theme], "size": size}
-        data += _markers(kind, members, barred, {"name": title, "legendgroup": name, "type": scatter}, style)
+    for series in look.SERIES:
+        kind = [p for p in points if look.series_of(p) == series.name]
+        style = {"symbol": series.symbol, "colour": series.colour or INK[theme], "size": series.size}
+        data += _markers(kind, members, barred, {"name": series.title, "legendgroup": series.name, "type": scatter}, style)
     data.append(_picker(points, selected, members, theme, scatter))
     return {"data": data, "layout": _layout(points, front, ends, selected, range_mode, theme, reward, revision)}
-
-
-def _series(point: Point) -> str:
-    if point.recipe.is_end:
-        return "end"
-    if text.is_own(point):
-        return "own"
-    return "ma" if point.recipe.is_average else "hma"
 
 
 def _front_line(front: Sequence[Point], theme: str) -> dict[str, Any]:
@@ -78,7 +57,7 @@ def _front_line(front: Sequence[Point], theme: str) -> dict[str, Any]:
     return {
         "type": "scatter",
         "mode": "lines",
-        "name": "front",
+        "name": look.FRONT,
         "x": [p.reward.value for p in front],
         "y": [p.ability.value for p in front],
         "line": {"shape": "vh", "color": NEUTRAL[theme], "width": 2},
@@ -87,15 +66,15 @@ def _front_line(front: Sequence[Point], theme: str) -> dict[str, Any]:
 
 
 def _ma_path(points: Sequence[Point]) -> list[dict[str, Any]]:
-    """A thin line through the MA points in the order of their alphas: the models between them exist."""
-    path = sorted((p for p in points if p.recipe.is_average), key=lambda p: p.recipe.alphas[0])
-    if len(path) < 3:
+    """A thin line through the MA points."""
+    path = look.ma_path(points)
+    if not path:
         return []
     return [
         {
             "type": "scatter",
             "mode": "lines",
-            "name": "MA path",
+            "name": look.MA_PATH,
             "x": [p.reward.value for p in path],
             "y": [p.ability.value for p in path],
             "line": {"color": MA_COLOUR, "width": 1.2, "dash": "dash"},
@@ -197,14 +176,13 @@ def _layout(
     reward: Axis | None,
     revision: int,
 ) -> dict[str, Any]:
-    title = f"{escape(reward.title)} ({escape(reward.unit)})" if reward else "Alignment reward"
     across, up = ranges.of(points, front, selected, range_mode)
     axis = {"zeroline": False, "showline": True, "linecolor": NEUTRAL[theme], "ticks": "outside", "ticklen": 4}
     return {
         "height": HEIGHT,
         "margin": {"l": 62, "r": 14, "t": 30, "b": 46},
-        "xaxis": {**axis, "title": {"text": f"{title}, better →", "standoff": 8}, "range": across},
-        "yaxis": {**axis, "title": {"text": "Mean ability kept (points), better →", "standoff": 6}, "range": up},
+        "xaxis": {**axis, "title": {"text": escape(look.reward_title(reward)), "standoff": 8}, "range": across},
+        "yaxis": {**axis, "title": {"text": look.ABILITY_TITLE, "standoff": 6}, "range": up},
         "legend": {
             "orientation": "h",
             "x": 0,
@@ -238,7 +216,7 @@ def _reference_label(reference: Point | None, theme: str) -> list[dict[str, Any]
         return []
     return [
         {
-            "text": "the reference's ability; the gap below it is the tax",
+            "text": look.REFERENCE_LINE,
             "xref": "paper",
             "x": 1,
             "xanchor": "right",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from hma import text
+from hma import look, text
 from hma.board import Board
 from hma.ui import chart, state
 
@@ -23,7 +23,7 @@ def show(board: Board) -> None:
             on_select=_clicked,
             selection_mode="points",
             config=_CONFIG,
-            alt=_alt(board),
+            alt=look.alt(board.points, board.front),
         )
         with st.container(key="facts"):
             st.caption(_facts(board))
@@ -68,13 +68,9 @@ def _clicked() -> None:
         state.pick_on_chart(key[0] if isinstance(key, list | tuple) else str(key))
 
 
-def _alt(board: Board) -> str:
-    return f"Chart of alignment reward against mean ability: {len(board.points)} points, {len(board.front)} on the front."
-
-
 def _facts(board: Board) -> str:
     """The front's size, its hypervolume and corner, and what the markers mean."""
-    front = f"Filled: on the front ({len(board.front)} of {len(board.points)}). Open: another point beats it."
+    front = look.filled(board.points, board.front)
     if board.corner is None or board.hypervolume is None:
         return f"{front} No hypervolume or tax yet: they need both ends measured."
     return (

@@ -126,9 +126,9 @@ def _draw_ended(jobs: Sequence[Job]) -> None:
             continue
         name = recipe_name(job.recipe)
         if job.state == "failed":
-            st.error(f"**{name} was not measured.** {plain(job.message)}")
+            st.error(f"**{name} was not {'exported' if job.target else 'measured'}.** {plain(job.message)}")
         else:
-            st.info(f"{name}: {plain(job.message)} Nothing was stored for it.")
+            st.info(f"{name}: {plain(job.message)} Nothing was {'written' if job.target else 'stored'} for it.")
         st.button("Dismiss", key=f"dismiss_{job.id}", on_click=_dismiss, args=(job.id,), width="content")
 
 

@@ -117,6 +117,9 @@ def test_a_merge_is_the_sum_that_torch_does_in_double(folders, tmp_path):
     loaded = AutoModelForCausalLM.from_pretrained(done.folder, dtype="auto")
     for name, weight in loaded.named_parameters():
         assert torch.equal(weight.data, weights[name].data), name  # what is evaluated is what is exported
+    again = export(pair, recipe, tmp_path / "live", live=live)
+    assert again.files == done.files  # from its parameters, or from disk where these are not the files' tensors
+    assert again.merge == done.merge
 
 
 def linear_weights(model):

@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hma import look, ranges
 from hma.core.front import ends, front, knee
 from hma.core.partition import Partition
 from hma.core.point import Point, Score
 from hma.core.recipe import Recipe
 from hma.core.study import Axis
-from hma.ui import chart, ranges
+from hma.ui import chart
 
 PARTITION = Partition.equal(6)
 
@@ -94,7 +95,7 @@ def luminance(colour):
 
 @pytest.mark.parametrize(("theme", "background"), [("light", "#ffffff"), ("dark", "#12161d")])
 def test_every_colour_has_contrast_in_light_and_dark(theme, background):
-    for colour in (chart.HMA_COLOUR, chart.MA_COLOUR, chart.OWN_COLOUR, chart.NEUTRAL[theme], chart.INK[theme]):
+    for colour in (look.HMA_COLOUR, look.MA_COLOUR, look.OWN_COLOUR, look.NEUTRAL[theme], look.INK[theme]):
         lighter, darker = sorted((luminance(colour), luminance(background)), reverse=True)
         assert (lighter + 0.05) / (darker + 0.05) >= 3
 

@@ -53,10 +53,10 @@ def measure(send, cancelled, seconds, job, study, recipe):
         if recipe.alphas[0] == 0.95:
             os.kill(os.getpid(), signal.SIGKILL)
         if job in cancelled:
-            return send("failed", job, "cancelled", "The measurement was cancelled.")
+            return send("failed", job, "cancelled", "It was cancelled.")
     if recipe.alphas[0] == 0.9:
         return send("failed", job, "failed", "The judge gave nan for answer 3. Mend the *judge* <b>and</b> measure again.")
-    return send("measured", job, measurement(study, recipe))
+    return send("done", job, measurement(study, recipe))
 
 
 if __name__ == "__main__":
