@@ -20,7 +20,7 @@ _STORED = {"float32": "F32", "float16": "F16", "bfloat16": "BF16"}
 _MERGED = frozenset({"F64", *_STORED.values()})
 _SIZES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
 
-PIECE = 1 << 22
+PIECE = 1 << 21
 """Bytes of a piece in the widest of its dtypes: a whole number of the merge's slices."""
 
 

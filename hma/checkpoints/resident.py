@@ -28,7 +28,7 @@ def held_bytes(model: torch.nn.Module, shards: Sequence[Shard], partition: Parti
 
 def _is(merge: Merge, name: str, parameter: torch.nn.Parameter, partition: Partition) -> bool:
     same = (merge.dtype, merge.policy.shape) == (_NAMES.get(parameter.dtype), tuple(parameter.shape))
-    return same and merge.alpha is not None and merge.block == partition.block_of(name)
+    return same and merge.alpha is not None and merge.block == partition.block_of(name, parameter.shape)
 
 
 def without(shards: Sequence[Shard], held: Mapping[str, torch.Tensor]) -> list[Shard]:

@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from hma.checkpoints import place, plan, stream
+from hma.checkpoints import place, plan, slices, stream
 from hma.checkpoints.export import export
 from hma.checkpoints.live import LiveModel
 from hma.checkpoints.manifest import differences
@@ -53,7 +53,7 @@ def sharded(folders, size="4KB"):
     return folders
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16"])
 @pytest.mark.parametrize("tied", [False, True])
 @pytest.mark.parametrize("shards", [False, True])
 def test_what_is_evaluated_is_what_is_exported(tmp_path, dtype, tied, shards):
@@ -102,7 +102,7 @@ def test_a_tied_head_that_is_stored_twice_stays_tied(tmp_path):
 def test_pieces_change_no_bit_and_the_config_names_the_dtype(tmp_path, monkeypatch, dtype, rounding):
     monkeypatch.setattr(plan, "PIECE", 1 << 10)
     monkeypatch.setattr(stream, "PIECE", 1 << 10)
-    monkeypatch.setattr(stream, "_SLICE", 100)
+    monkeypatch.setattr(slices, "SLICE", 100)
     folders = tiny.write_pair(tmp_path, dtype="bfloat16")
     recipe = replace(SOME, precision=Precision(dtype, rounding, seed=7))
     live = LiveModel(open_pair(*folders))
@@ -160,6 +160,34 @@ def test_nan_and_infinity_are_refused_and_nothing_is_left(tmp_path, value, end):
     with pytest.raises(CheckpointError, match=r"model\.norm\.weight in .* holds NaN or infinity"):
         export(open_pair(*folders), SOME, tmp_path / "out")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["policy", "reference"]
+
+
+def test_of_many_files_the_one_that_fails_is_named_and_nothing_is_left(tmp_path):
+    folders = sharded(tiny.write_pair(tmp_path))
+    index = json.loads((folders[1] / "model.safetensors.index.json").read_text())
+    file = folders[1] / index["weight_map"]["model.norm.weight"]
+    stored = load_file(file)
+    stored["model.norm.weight"][3] = float("nan")
+    save_file(stored, file, metadata={"format": "pt"})
+    for alpha in (0.0, 0.5, 1.0):
+        with pytest.raises(CheckpointError, match=rf"model\.norm\.weight in .*{file.name} holds NaN or infinity"):
+            export(open_pair(*folders), whole(alpha), tmp_path / "out")
+        assert sorted(p.name for p in tmp_path.iterdir()) == ["policy", "reference"]
+
+
+def test_files_made_side_by_side_give_one_recipe_and_report_every_byte(tmp_path, monkeypatch):
+    monkeypatch.setattr(stream, "_AT_ONCE", 4)
+    pair = open_pair(*sharded(tiny.write_pair(tmp_path, hidden=64, dtype="bfloat16"), "40KB"))
+    texts = set()
+    for turn in range(5):
+        told = []
+        done = export(pair, SOME, tmp_path / f"out-{turn}", progress=lambda done, total, told=told: told.append((done, total)))
+        size = sum(tensor.nbytes for tensor in weights(done.folder).values())
+        assert told[-1] == (size, size)
+        assert [total for _, total in told] == [size] * len(told)
+        assert sorted(told) == told
+        texts.add((done.folder / "recipe.json").read_text())
+    assert len(texts) == 1
 
 
 def test_what_is_too_large_for_float16_is_refused(tmp_path):

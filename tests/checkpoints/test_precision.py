@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from hma.checkpoints.precision import DTYPES, EffectiveAlpha, merged
+from hma.checkpoints import precision as module
+from hma.checkpoints.precision import DTYPES, EffectiveAlpha, merge_into, merged
 from hma.core.precision import Precision
 from hma.errors import CheckpointError
 
@@ -77,14 +78,85 @@ def test_stochastic_rounding_is_right_on_average_and_takes_a_neighbour(dtype):
     assert ((made.mean(0) - wanted[0]).abs() <= 4 * spread / 2 / 200 + 1e-9).all()
 
 
+def at_random(exact, dtype, first=0):
+    return merged(exact, exact, 0.5, Precision(dtype, "stochastic"), "w", first)
+
+
+def every(dtype):
+    """Every finite number of a dtype of 16 bits, from the lowest up: both zeros and all subnormals among them."""
+    numbers = torch.arange(-(1 << 15), 1 << 15).to(torch.int16).view(DTYPES[dtype])
+    return numbers[numbers.isfinite()].float().sort(stable=True).values
+
+
+def same_bits(one, other):
+    return one.dtype == other.dtype and bool((one.view(torch.uint8) == other.view(torch.uint8)).all())
+
+
+@pytest.mark.parametrize("dtype", HALVES)
+def test_stochastic_rounding_keeps_what_the_dtype_can_hold(dtype):
+    numbers = every(dtype).repeat(8)
+    assert same_bits(at_random(numbers, dtype), numbers.to(DTYPES[dtype]))
+
+
+@pytest.mark.parametrize("dtype", HALVES)
+def test_stochastic_rounding_takes_a_neighbour_from_the_smallest_subnormal_to_the_largest_number(dtype):
+    numbers = every(dtype)
+    low, high = numbers[:-1].double(), numbers[1:].double()
+    torch.manual_seed(5)
+    for share in (1e-6, 0.1, 0.5, 0.9, 1 - 1e-6, torch.rand(len(low), dtype=torch.float64)):
+        exact = (low + share * (high - low)).float().clamp(low.float(), high.float())
+        made = at_random(exact, dtype)
+        assert ((made.double() == low) | (made.double() == high)).all()
+        assert (made.signbit() == exact.signbit()).all()
+
+
+@pytest.mark.parametrize("dtype", HALVES)
+def test_over_every_random_number_the_average_of_stochastic_rounding_is_exact(dtype, monkeypatch):
+    bits = {"bfloat16": 16, "float16": 13}[dtype]
+    monkeypatch.setattr(module, "_hashed", lambda count, start, first, device: torch.arange(count, dtype=torch.int32))
+    normal = [1.0 + 0.37 * torch.finfo(DTYPES[dtype]).eps, -2.7, 1e-3, -6.2e-5, 3.0e4]
+    small = [6.1e-5, -3e-5, 5.97e-8, -3e-8, 1e-9, -1e-11, 1e-40]
+    for number in (*normal, *small):
+        exact = torch.full((1 << bits,), number)
+        error = abs(at_random(exact, dtype).double().mean() - exact[0].double())
+        assert error <= (2.0**-38 if dtype == "float16" and number in small else 0)
+
+
+def test_stochastic_rounding_is_drawn_anew_at_every_place():
+    made = at_random(torch.full((1 << 16,), 1 + 2.0**-11), "float16") == 1
+    for step in (1, 2, 3, 64, 1 << 15):
+        agree = (made[step:] == made[:-step]).double().mean()
+        assert agree == pytest.approx(0.5, abs=5 * 0.5 / len(made[step:]) ** 0.5)
+
+
+@pytest.mark.parametrize("dtype", list(DTYPES))
+@pytest.mark.parametrize("alpha", [0.0, 1e-3, 0.3, 0.5, 0.7, 1.0])
+def test_merging_in_place_and_in_pieces_gives_the_same_bits_for_numbers_of_every_size(dtype, alpha):
+    torch.manual_seed(6)
+    kind = torch.int32 if dtype == "float32" else torch.int16
+    bound = torch.iinfo(kind).max
+    ends = [torch.randint(-bound, bound, (300_007,), dtype=kind).view(DTYPES[dtype]) for _ in range(2)]
+    reference, policy = (torch.where(end.isfinite(), end, torch.zeros_like(end)) for end in ends)
+    whole, pieces = torch.empty_like(policy), torch.empty_like(policy)
+    merge_into(whole, reference, policy, alpha)
+    assert same_bits(whole, merged(reference, policy, alpha))
+    step = 1013
+    for first in range(0, len(policy), step):
+        span = slice(first, first + step)
+        merge_into(pieces[span], reference[span], policy[span], alpha, first=first)
+    assert same_bits(whole, pieces)
+
+
 @pytest.mark.parametrize("dtype", HALVES)
 def test_stochastic_rounding_hangs_on_seed_name_and_place_alone(dtype):
     torch.manual_seed(4)
     reference, policy = torch.randn(3000), torch.randn(3000)
     precision = Precision(dtype, "stochastic", seed=7)
     whole = merged(reference, policy, 0.4, precision, "a")
-    pieces = [merged(reference[i : i + 700], policy[i : i + 700], 0.4, precision, "a", first=i) for i in range(0, 3000, 700)]
-    assert torch.equal(whole, torch.cat(pieces))
+    for step in (700, 333, 1):
+        spans = [slice(first, first + step) for first in range(0, 3000, step)]
+        pieces = [merged(reference[span], policy[span], 0.4, precision, "a", first=span.start) for span in spans]
+        assert torch.equal(whole, torch.cat(pieces))
     assert not torch.equal(whole, merged(reference, policy, 0.4, precision, "b"))
     assert not torch.equal(whole, merged(reference, policy, 0.4, Precision(dtype, "stochastic", seed=8), "a"))
 
