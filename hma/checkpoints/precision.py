@@ -39,7 +39,8 @@ def merged(
     first: int | torch.Tensor = 0,
     dtype: torch.dtype | None = None,
 ) -> torch.Tensor:
-    """``alpha * reference + (1 - alpha) * policy`` in float32 with one rounding to ``dtype``, else the precision's.
+    """``alpha * reference + (1 - alpha) * policy`` in float32 (float64 for such ends) with one rounding to
+    ``dtype``, else the precision's.
 
     Both ends have one shape and dtype; the result has the precision's dtype, or theirs. Alpha 0 is the
     policy and alpha 1 the reference bit for bit in their own dtype, and weights that are equal in both stay equal.
@@ -49,7 +50,8 @@ def merged(
     """
     wanted = dtype or (DTYPES[precision.dtype] if precision.dtype else policy.dtype)
     end = {0.0: policy, 1.0: reference}.get(alpha)
-    exact = torch.lerp(policy.float(), reference.float(), alpha) if end is None else end
+    wide = torch.float64 if policy.dtype is torch.float64 else torch.float32
+    exact = torch.lerp(policy.to(wide), reference.to(wide), alpha) if end is None else end
     if exact.dtype == wanted:
         return exact if end is None else exact.clone()
     if wanted is torch.float16 and exact.numel() and float(exact.abs().max()) > _LARGEST_HALF:

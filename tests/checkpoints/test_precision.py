@@ -165,3 +165,10 @@ def test_an_overflow_of_float16_is_refused_by_name():
     big = torch.tensor([1.0, 70000.0]).to(torch.bfloat16)
     with pytest.raises(CheckpointError, match=r"model\.w holds 70144, and float16 ends at 65504"):
         merged(big, big, 0.5, Precision("float16"), "model.w")
+
+
+def test_float64_ends_are_averaged_in_float64():
+    reference, policy = torch.randn(2, 1000, dtype=torch.float64)
+    made = merged(reference, policy, 0.3)
+    assert (made - (0.3 * reference + 0.7 * policy)).abs().max() < 1e-15
+    assert torch.equal(made, torch.lerp(policy, reference, 0.3))
