@@ -159,7 +159,7 @@ def test_linear_weights_alone_are_averaged_and_all_else_is_the_references(folder
         slack = torch.finfo(weight.dtype).eps * torch.maximum(reference[name].data.abs(), policy[name].data.abs()).double()
         assert ((weight.data.double() - exact).abs() <= slack).all(), name
     told = [given if found is None else found for given, found in zip(recipe.alphas, done.merge.effective, strict=True)]
-    assert live.effective_alphas(recipe) == pytest.approx(told, abs=1e-5)
+    assert live.effective_alphas(recipe) == pytest.approx(told, abs=1e-4)  # told to four decimals
     assert told == pytest.approx(recipe.alphas, abs=0.01)
     live.write(Recipe(Partition.equal(3), (0.0,)))
     assert all(torch.equal(weight.data, policy[name].data) for name, weight in live.model.named_parameters())
