@@ -247,7 +247,7 @@ class Engine:
 
     def _worker_for(self, study: Study) -> WorkerProcess:
         """The warm worker if it holds the study's pair, else a fresh one in its place."""
-        worker, holds = self._worker, (study.pair, study.suite_path)
+        worker, holds = self._worker, (study.pair, study.suite_path, *study.allow)
         if worker is not None and worker.holds == holds and worker.is_alive:
             return worker
         self._lose_worker("starting")

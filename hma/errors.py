@@ -9,6 +9,7 @@ HmaError                 a person's mistake or the world's; shown, never a trace
 ├── PushError            an exported folder cannot be pushed to the hub
 └── MeasureError         a measurement that was begun and could not be finished
     ├── Refused          nothing was wrong with the measurement, but with the pair or suite that it was asked for
+    ├── Outdated             the checkpoints' files were written after a worker had opened them
     ├── WorkerDied       the process that owns the models ended by itself
     └── Cancelled        somebody asked for it to stop
 
@@ -50,6 +51,10 @@ class MeasureError(HmaError):
 
 class Refused(MeasureError):
     """The pair or the suite that was asked for cannot be measured: a person's mistake, found by the worker."""
+
+
+class Outdated(MeasureError):
+    """The files of the checkpoints were written after the worker had opened them; a new one is needed."""
 
 
 class WorkerDied(MeasureError):

@@ -89,9 +89,14 @@ def lost(recipe: Recipe, effective: Sequence[float | None]) -> str:
     if not found:
         return ""
     parts = [f"{names[k]} {alpha(recipe.alphas[k])} became {share:.3f}" for k, share in found.items()]
+    chosen = recipe.precision
+    dtypes = [f"--dtype {name}" for name in ("float16", "float32") if chosen.dtype not in (name, "float32")]
+    if chosen.dtype == "float16":
+        dtypes = ["--dtype float32"]
+    cures = dtypes + ([] if chosen.rounding == "stochastic" else ["--rounding stochastic"])
     return (
-        f"Rounding moved the effective alphas: {', '.join(parts)}. The checkpoints differ by too few units in the last place "
-        "for their dtype to hold what lies between; choose float16 or float32, or stochastic rounding."
+        f"Rounding moved the effective alphas: {', '.join(parts)}. Between the two ends {chosen.dtype or 'the checkpoints own dtype'} "
+        f"has too few numbers. Choose {' or '.join(cures) or 'float32 checkpoints'}."
     )
 
 

@@ -16,7 +16,7 @@ from hma.checkpoints.live import LiveModel, device_name, find_device
 from hma.checkpoints.pair import open_pair
 from hma.core.recipe import Recipe
 from hma.core.study import Study
-from hma.errors import MeasureError
+from hma.errors import MeasureError, Outdated
 from hma.evaluate.evaluator import CHAT, Evaluator
 from hma.evaluate.suite import load_suite
 from hma.store import Measurement
@@ -48,6 +48,7 @@ class Workbench:
             self._lanes = os.cpu_count() or 1
         self._live = LiveModel(self._pair, self._device)
         self._evaluators: dict[str, Evaluator] = {}
+        self._stamps = self._pair.stamps()
 
     @property
     def device(self) -> str:
@@ -56,8 +57,7 @@ class Workbench:
 
     def prepare(self, study: Study) -> Evaluator:
         """The study's evaluator, built at its first use. Raises MeasureError when files changed since it was opened."""
-        if study.pair != self._pair.fingerprint:
-            raise MeasureError(_CHANGED)
+        self._check_files(study)
         if study.suite not in self._evaluators:
             suite = load_suite(study.suite_path, study.split, study.size)
             if suite.fingerprint != study.suite:
@@ -65,6 +65,17 @@ class Workbench:
             lanes = min(self._lanes, 1 + len(suite.abilities))
             self._evaluators[study.suite] = Evaluator(suite, self._live.model, self._live.tokenizer, lanes)
         return self._evaluators[study.suite]
+
+    def _check_files(self, study: Study) -> None:
+        """Raise MeasureError when the study's checkpoints are not those in memory: ends may be read from their files' pages."""
+        if study.pair != self._pair.fingerprint:
+            raise MeasureError(_CHANGED)
+        try:
+            stamps = self._pair.stamps()
+        except OSError:
+            raise Outdated(_CHANGED) from None
+        if stamps != self._stamps:
+            raise Outdated(_CHANGED)
 
     def measure(self, study: Study, recipe: Recipe, progress: Progress = lambda stage, share: None) -> Measurement:
         """Merge, evaluate, and return the per-item results with the seconds that each stage took.
@@ -96,7 +107,5 @@ class Workbench:
         ``options`` are those of ``hma.checkpoints.export.export``. Raises MeasureError when files changed since the study
         was opened.
         """
-        pair = open_pair(study.reference, study.policy, study.allow)
-        if not study.pair == self._pair.fingerprint == pair.fingerprint:
-            raise MeasureError(_CHANGED)
-        return export(pair, recipe, folder, live=self._live, **options)
+        self._check_files(study)
+        return export(self._pair, recipe, folder, live=self._live, **options)

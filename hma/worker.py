@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from hma.core.study import Study
-from hma.errors import Cancelled, CheckpointError, ExportError, HmaError, SuiteError
+from hma.errors import Cancelled, CheckpointError, ExportError, HmaError, Outdated, SuiteError
 from hma.evaluate.suite import load_suite
 
 
@@ -141,6 +141,8 @@ def _explained(error: Exception) -> tuple[str, str]:
     """
     if isinstance(error, Cancelled):
         return "cancelled", str(error)
+    if isinstance(error, Outdated):
+        return "fatal", str(error)
     if isinstance(error, CheckpointError | ExportError | SuiteError):
         return "mistake", str(error)
     if isinstance(error, HmaError):

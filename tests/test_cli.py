@@ -135,8 +135,8 @@ def test_tables_are_printed_for_people(swept, options):
     ("arguments", "said"),
     [
         (["--alphas", "0.2,0.2"], "2 alphas were given (0.2, 0.2)"),
-        (["--alphas", "0.2,0.2,1.2"], "Alpha 3 is 1.2"),
-        (["--alphas=-0.1,0,0"], "Alpha 1 is -0.1"),
+        (["--alphas", "0.2,0.2,1.2"], "Alpha 3 of 3 is 1.2"),
+        (["--alphas=-0.1,0,0"], "Alpha 1 of 3 is -0.1"),
         (["--alphas", "a,b,c"], "is not a list of numbers"),
         (["--alphas", "0", "--blocks", "9"], "9 blocks were asked for"),
         (["--alphas", "0", "--blocks", "some"], "--blocks is 'some'"),

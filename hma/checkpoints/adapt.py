@@ -1,4 +1,4 @@
-"""The program ``python -m hma.checkpoints.adapt MODEL ADAPTER OUT``: a LoRA adapter merged into its model by PEFT.
+"""The program ``python -m hma.checkpoints.adapt MODEL ADAPTER OUT [ALLOWED…]``: a LoRA adapter merged into its model by PEFT.
 
 OUT is an empty folder and becomes a whole model with the reference's config, in its dtype, with the adapter's
 tokenizer where it has one. Each weight is merged in float32 and rounded once.
@@ -10,6 +10,7 @@ import logging
 import shutil
 import sys
 import warnings
+from collections.abc import Collection
 from pathlib import Path
 
 import torch
@@ -19,14 +20,15 @@ from transformers import AutoModelForCausalLM
 from transformers.utils import logging as transformers_logging
 
 from hma.checkpoints.fingerprint import TOKENIZER_FILES
+from hma.checkpoints.source import CODE
 from hma.checkpoints.vocabulary import has_tokenizer
 
 _COPIED = ("config.json", "generation_config.json")
 
 
-def merge(reference: Path, adapter: Path, out: Path) -> None:
+def merge(reference: Path, adapter: Path, out: Path, allow: Collection[str] = ()) -> None:
     """Write the model; see the module. Raises ValueError for NaN or infinity."""
-    model = AutoModelForCausalLM.from_pretrained(reference, dtype="auto", trust_remote_code=False)
+    model = AutoModelForCausalLM.from_pretrained(reference, dtype="auto", trust_remote_code=CODE in allow)
     adapted = PeftModel.from_pretrained(model, str(adapter), local_files_only=True)
     with torch.no_grad():
         for layer in [module for module in adapted.modules() if isinstance(module, BaseTunerLayer)]:
@@ -57,7 +59,7 @@ def main() -> None:
     logging.disable(logging.WARNING)
     warnings.simplefilter("ignore")
     try:
-        merge(*(Path(argument) for argument in sys.argv[1:]))
+        merge(*map(Path, sys.argv[1:4]), allow=sys.argv[4:])
     except Exception as error:  # PEFT's and transformers' errors are of many kinds; the caller shows the last line.
         sys.exit(str(error).strip().split("\n")[0] or type(error).__name__)
 

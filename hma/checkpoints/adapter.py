@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hma.checkpoints.finding import Finding, name_of, others, value_of
-from hma.checkpoints.fingerprint import fingerprint
+from hma.checkpoints.fingerprint import TOKENIZER_FILES, fingerprint
 from hma.checkpoints.folder import ADAPTER, Contents, read_folder
 from hma.checkpoints.header import Tensor, is_file, read_header, read_json
 from hma.checkpoints.pickled import headers
@@ -36,7 +36,7 @@ def is_adapter(folder: Path | None) -> bool:
     return folder is not None and is_file(folder / ADAPTER)
 
 
-def read_adapter(reference: Contents, source: str, folder: Path, *, fetch: bool = True, allow: Collection[str] = ()) -> Contents:
+def read_adapter(reference: Contents, source: str, folder: Path, allow: Collection[str] = ()) -> Contents:
     """The policy that an adapter makes of the reference, as far as headers say it: the reference's config and tensors.
 
     Its tokenizer is the adapter's own where it has one, else the reference's.
@@ -46,7 +46,7 @@ def read_adapter(reference: Contents, source: str, folder: Path, *, fetch: bool 
         tensors = _tensors(folder, allow)
     except CheckpointError as error:
         return Contents("policy", source, folder, findings=(Finding("fatal", "policy adapter", str(error)),))
-    findings = [*_kind(folder, config), *_against(reference, folder, tensors), *_base(reference, folder, config, fetch, allow)]
+    findings = [*_kind(folder, config), *_against(reference, folder, tensors), *_base(reference, folder, config, allow)]
     if not any(f.level == "fatal" for f in findings):
         size = sum(t.end - t.start for t in tensors.values())
         message = (
@@ -58,7 +58,7 @@ def read_adapter(reference: Contents, source: str, folder: Path, *, fetch: bool 
     return Contents("policy", source, home, reference.config, reference.tensors, tuple(findings), adapter=folder)
 
 
-def merged_folder(reference: Contents, policy: Contents) -> Path:
+def merged_folder(reference: Contents, policy: Contents, allow: Collection[str] = ()) -> Path:
     """The whole model that an adapter makes of the reference, as a folder of the cache; made when it is not there yet.
 
     Raises CheckpointError when PEFT cannot merge it.
@@ -71,7 +71,7 @@ def merged_folder(reference: Contents, policy: Contents) -> Path:
         needed = (reference.num_bytes or 0) + (1 << 26)
         try:
             with placed(target, needed, option="HMA_CACHE") as part:
-                _merge(reference.folder, adapter, part)
+                _merge(reference.folder, adapter, part, allow)
         except ExportError as error:
             if not target.is_dir():  # Else another process made it meanwhile.
                 raise CheckpointError(str(error)) from None
@@ -84,8 +84,8 @@ def cache() -> Path:
     return Path(os.environ.get("HMA_CACHE") or Path(home) / "hma").expanduser()
 
 
-def _merge(reference: Path, adapter: Path, out: Path) -> None:
-    command = [sys.executable, "-m", "hma.checkpoints.adapt", str(reference), str(adapter), str(out)]
+def _merge(reference: Path, adapter: Path, out: Path, allow: Collection[str]) -> None:
+    command = [sys.executable, "-m", "hma.checkpoints.adapt", str(reference), str(adapter), str(out), *allow]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd=_ROOT, check=False)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
@@ -99,10 +99,10 @@ def _name(reference: Contents, adapter: Path) -> str:
     """A name for what the merge depends on."""
     assert reference.folder is not None
     files = [adapter / ADAPTER, *(adapter / n for n in (_SAFETENSORS, _PICKLED) if is_file(adapter / n))]
-    files += sorted(f for f in adapter.glob("*token*") if f.is_file())
+    files += sorted({f for pattern in TOKENIZER_FILES for f in adapter.glob(pattern) if f.is_file()})
     hashes = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
-    peft = importlib.metadata.version("peft")
-    return digest([fingerprint(reference.folder, reference.config, reference.tensors), hashes, peft])
+    versions = [importlib.metadata.version(name) for name in ("peft", "transformers", "torch")]
+    return digest([fingerprint(reference.folder, reference.config, reference.tensors), hashes, versions])
 
 
 def _tensors(folder: Path, allow: Collection[str]) -> dict[str, Tensor]:
@@ -147,7 +147,7 @@ def _against(reference: Contents, folder: Path, tensors: dict[str, Tensor]) -> l
         weight = _weight(reference, module)
         if weight is None:
             unknown.append(module)
-        elif shapes.keys() != {"A", "B"} or {shapes["A"][-1], shapes["B"][0]} != set(weight.shape[:2]):
+        elif not _fits(shapes, weight.shape):
             said = " and ".join(f"{k} {value_of(shape)}" for k, shape in sorted(shapes.items()))
             message = (
                 f"{name_of(module)} is {value_of(weight.shape)} in the reference, and the adapter's matrices for it are {said}. "
@@ -165,6 +165,13 @@ def _against(reference: Contents, folder: Path, tensors: dict[str, Tensor]) -> l
     return [Finding("warning", "policy adapter", f"{message} PEFT will tell when it merges.")]
 
 
+def _fits(shapes: dict[str, tuple[int, ...]], weight: tuple[int, ...]) -> bool:
+    """Whether both matrices are there, as (rank, in) and (out, rank), and their product has the weight's shape or its turn."""
+    if shapes.keys() != {"A", "B"} or any(len(shape) < 2 for shape in (*shapes.values(), weight)):
+        return False
+    return {shapes["A"][-1], shapes["B"][0]} == set(weight[:2])
+
+
 def _weight(reference: Contents, module: str) -> Tensor | None:
     """The weight of a module; a checkpoint may leave out, or add, the name of the model around it."""
     name = f"{module}.weight"
@@ -174,7 +181,7 @@ def _weight(reference: Contents, module: str) -> Tensor | None:
     return next((reference.tensors[n] for n in near), None)
 
 
-def _base(reference: Contents, folder: Path, config: dict[str, Any], fetch: bool, allow: Collection[str]) -> list[Finding]:
+def _base(reference: Contents, folder: Path, config: dict[str, Any], allow: Collection[str]) -> list[Finding]:
     """Whether the adapter says that it was trained on the reference: fatal where that is known to be another model."""
     base = config.get("base_model_name_or_path")
     if not isinstance(base, str) or not base or reference.folder is None:

@@ -22,9 +22,9 @@ _LOCKED = 1 << 30
 
 
 class Ends:
-    """One live parameter and its two ends, of its shape; each child holds them in its own way, to the same bits."""
+    """One live parameter, or saved buffer, and its two ends, of its shape; each child holds them in its own way."""
 
-    def __init__(self, name: str, parameter: torch.nn.Parameter) -> None:
+    def __init__(self, name: str, parameter: torch.Tensor) -> None:
         self.name, self.parameter = name, parameter
         self._own = parameter.dtype
 
@@ -55,10 +55,44 @@ class Ends:
         return self.parameter.data
 
 
+class Recast(Ends):
+    """Ends that are stored in another dtype than the model computes in: merged as they are stored, then cast.
+
+    That is what loading the exported merge comes to. Both ends are held whole on the device.
+    """
+
+    def __init__(self, name: str, parameter: torch.Tensor, reference: torch.Tensor, policy: torch.Tensor) -> None:
+        super().__init__(name, parameter)
+        self._reference, self._policy = (end.to(parameter.device) for end in (reference, policy))
+
+    @property
+    def held_bytes(self) -> int:
+        return self._reference.nbytes + self._policy.nbytes
+
+    def write(self, alpha: float, precision: Precision) -> None:
+        live = self._room(precision)
+        if precision.dtype:
+            merge_into(live, self._reference, self._policy, alpha, precision, self.name)
+            return
+        flat, one, other = live.view(-1), self._reference.reshape(-1), self._policy.reshape(-1)
+
+        def merge(span: slice) -> None:
+            stored = torch.empty_like(other[span])
+            merge_into(stored, one[span], other[span], alpha, precision, self.name, span.start)
+            flat[span] = stored.to(flat.dtype)
+
+        in_pieces(merge, flat.numel(), flat.device)
+
+    def effective(self) -> EffectiveAlpha:
+        found = EffectiveAlpha()
+        found.add(self.parameter.data, self._reference, self._policy)
+        return found
+
+
 class Dense(Ends):
     """Both ends whole on the device: the fastest, where they fit."""
 
-    def __init__(self, name: str, parameter: torch.nn.Parameter, reference: torch.Tensor, policy: torch.Tensor) -> None:
+    def __init__(self, name: str, parameter: torch.Tensor, reference: torch.Tensor, policy: torch.Tensor) -> None:
         super().__init__(name, parameter)
         self._reference, self._policy = (end.to(parameter.device) for end in (reference, policy))
 
@@ -78,9 +112,7 @@ class Dense(Ends):
 class Host(Ends):
     """Both ends whole in host memory: every write brings them to the device, piece by piece."""
 
-    def __init__(
-        self, ferry: Ferry, name: str, parameter: torch.nn.Parameter, reference: torch.Tensor, policy: torch.Tensor
-    ) -> None:
+    def __init__(self, ferry: Ferry, name: str, parameter: torch.Tensor, reference: torch.Tensor, policy: torch.Tensor) -> None:
         super().__init__(name, parameter)
         self._ferry = ferry
         self._reference, self._policy = (ferry.kept(end) for end in (reference, policy))
@@ -169,7 +201,7 @@ class Sparse(Ends):
     as changed, since ``torch.lerp`` makes them 0.0 for some alphas.
     """
 
-    def __init__(self, name: str, parameter: torch.nn.Parameter, reference: torch.Tensor, policy: torch.Tensor) -> None:
+    def __init__(self, name: str, parameter: torch.Tensor, reference: torch.Tensor, policy: torch.Tensor) -> None:
         super().__init__(name, parameter)
         one, other = (end.to(parameter.device).view(-1) for end in (reference, policy))
         bits = _BITS[other.element_size()]

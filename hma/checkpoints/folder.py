@@ -11,6 +11,7 @@ from hma.checkpoints.finding import Finding
 from hma.checkpoints.header import Tensor, is_file, read_json
 from hma.checkpoints.shards import read_weights
 from hma.checkpoints.source import find_folder
+from hma.core.partition import EMBEDDINGS, HEAD, part_of
 from hma.errors import CheckpointError
 
 ADAPTER = "adapter_config.json"
@@ -70,4 +71,12 @@ def read_folder(side: str, source: str | Path, *, fetch: bool = True, allow: Col
     except CheckpointError as error:
         tensors, found = {}, [Finding("fatal", f"{side} weights", str(error))]
     findings += found
+    if config.get("tie_word_embeddings") is not False:
+        tensors = _tied_once(tensors)
     return Contents(side, source, folder, config, tensors, tuple(findings))
+
+
+def _tied_once(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors without heads that share the embeddings' very bytes, as PyTorch's files have tied ones."""
+    places = {(t.file, t.start, t.shape) for name, t in tensors.items() if part_of(name) == EMBEDDINGS}
+    return {n: t for n, t in tensors.items() if part_of(n) != HEAD or (t.file, t.start, t.shape) not in places}

@@ -24,7 +24,7 @@ class LiveModel:
     """
 
     def __init__(self, pair: Pair, device: torch.device | str = "cpu", hold: Hold | None = None) -> None:
-        """Loads both checkpoints in their own dtype, with the policy's config and tokenizer; ``hold`` None is what fits.
+        """Loads both checkpoints, with the policy's config, its dtype, and its tokenizer; ``hold`` None is what fits.
 
         Raises CheckpointError for NaN, infinity, a model that does not open, two configs or
         vocabularies that would make the reference another model than it is, and a pair that fits in no way.

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
+from hma.checkpoints.finding import name_of, others
 from hma.checkpoints.pair import Checkpoint, Pair
 from hma.checkpoints.source import CODE
 from hma.checkpoints.tensors import read_tensor
@@ -20,8 +21,14 @@ _T = TypeVar("_T")
 
 
 def load_model(checkpoint: Checkpoint, allow: Collection[str] = ()) -> PreTrainedModel:
-    """The model in its own dtype, without gradients. Raises CheckpointError, like all that follow."""
-    model = _opened(checkpoint, allow, AutoModelForCausalLM.from_pretrained, "as a language model", dtype="auto")
+    """The model in its config's dtype, without gradients. Raises CheckpointError, like all that follow."""
+    options = {"dtype": "auto", "output_loading_info": True}
+    model, found = _opened(checkpoint, allow, AutoModelForCausalLM.from_pretrained, "as a language model", **options)
+    if missing := sorted(found["missing_keys"]):
+        raise CheckpointError(
+            f"{checkpoint.folder} has no {name_of(missing[0])}{others(len(missing) - 1, 'weight')}, which a "
+            f"{type(model).__name__} needs: it would be random. Fetch or save the checkpoint again."
+        )
     return model.eval().requires_grad_(False)
 
 
@@ -38,9 +45,9 @@ def _opened(checkpoint: Checkpoint, allow: Collection[str], opener: Callable[...
     """What transformers opens. The checkpoint's own code is run only when allowed; unsaid, transformers would ask."""
     try:
         return opener(checkpoint.folder, trust_remote_code=CODE in allow, **options)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        reason = str(error).strip().split("\n")[0]
-        if CODE not in allow and own_code(checkpoint.config):
+    except Exception as error:  # transformers raises many kinds, and a checkpoint's own code any.
+        reason = (str(error).strip().split("\n")[0] or type(error).__name__).rstrip(".")
+        if CODE not in allow and own_code(checkpoint.folder, checkpoint.config):
             reason = "it needs Python code of its own. If you trust where it comes from, run that with --allow code"
         raise CheckpointError(f"{checkpoint.folder} cannot be opened {what}: {reason}.") from error
 
@@ -65,18 +72,28 @@ def check_vocabulary(pair: Pair, policy: PreTrainedTokenizerBase) -> None:
             )
 
 
-_End = tuple[str, torch.nn.Parameter, torch.Tensor, torch.Tensor]
+_End = tuple[str, torch.Tensor, torch.Tensor, torch.Tensor]
 
 
 def ends_of(pair: Pair, model: PreTrainedModel, device: torch.device) -> Iterator[_End]:
-    """Every parameter by name with its reference and its policy on the device, one at a time; NaN and infinity are refused."""
-    live = dict(model.named_parameters())
-    if live.keys() <= pair.policy.tensors.keys():
-        return _stored_ends(pair, live, device)
+    """Every weight of the model by name with its reference and its policy on the device, one at a time.
+
+    NaN and infinity are refused.
+    """
+    live, stored = _weights_of(model), pair.policy.tensors
+    if dict(model.named_parameters()).keys() <= stored.keys():
+        return _stored_ends(pair, {name: weight for name, weight in live.items() if name in stored}, device)
     return _loaded_ends(pair, live, device)  # transformers renames or joins them when it loads.
 
 
-def _stored_ends(pair: Pair, live: dict[str, torch.nn.Parameter], device: torch.device) -> Iterator[_End]:
+def _weights_of(model: PreTrainedModel) -> dict[str, torch.Tensor]:
+    """Every parameter, tied ones once, and every buffer of floats that is saved with them, by name."""
+    saved = model.state_dict().keys()
+    buffers = {n: b for n, b in model.named_buffers() if n in saved and b.is_floating_point()}
+    return dict(model.named_parameters()) | buffers
+
+
+def _stored_ends(pair: Pair, live: dict[str, torch.Tensor], device: torch.device) -> Iterator[_End]:
     """As the files have them."""
 
     def read(checkpoint: Checkpoint, name: str) -> torch.Tensor:
@@ -87,9 +104,9 @@ def _stored_ends(pair: Pair, live: dict[str, torch.nn.Parameter], device: torch.
         yield name, parameter, read(pair.reference, name), read(pair.policy, name)
 
 
-def _loaded_ends(pair: Pair, live: dict[str, torch.nn.Parameter], device: torch.device) -> Iterator[_End]:
+def _loaded_ends(pair: Pair, live: dict[str, torch.Tensor], device: torch.device) -> Iterator[_End]:
     """As transformers makes them of the files, by the model's own names: joined experts, for one."""
-    reference = dict(load_model(pair.reference, pair.allow).named_parameters())
+    reference = _weights_of(load_model(pair.reference, pair.allow))
     for name, parameter in live.items():
         before, after = reference.pop(name).data.to(device), parameter.data.to(device, copy=True)
         yield name, parameter, _finite(before, name, pair.reference.folder), _finite(after, name, pair.policy.folder)

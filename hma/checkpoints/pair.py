@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +14,8 @@ from hma.checkpoints.finding import refuse_fatal
 from hma.checkpoints.fingerprint import fingerprint
 from hma.checkpoints.folder import Contents, read_folder
 from hma.checkpoints.header import Tensor
-from hma.checkpoints.source import commit_of, find_folder
+from hma.checkpoints.source import CODE, commit_of, find_folder, split_revision
+from hma.checkpoints.within import own_code
 from hma.core.partition import layer_of
 from hma.core.recipe import digest
 from hma.errors import CheckpointError
@@ -56,6 +58,12 @@ class Pair:
     def num_layers(self) -> int:
         return self.policy.num_layers
 
+    def stamps(self) -> list[tuple[str, int, int, int]]:
+        """Which weight files there are now, each with what changes when it is written. Raises OSError for one that is gone."""
+        files = sorted({t.file for end in (self.reference, self.policy) for t in end.tensors.values()})
+        found = ((file, file.stat()) for file in files)
+        return [(str(file), stat.st_ino, stat.st_size, stat.st_mtime_ns) for file, stat in found]
+
     @property
     def fingerprint(self) -> str:
         return digest([self.reference.fingerprint, self.policy.fingerprint])
@@ -71,7 +79,7 @@ def read_pair(
     except CheckpointError:
         folder = None  # Reading it says so.
     if folder is not None and is_adapter(folder):
-        return a, read_adapter(a, str(policy), folder, fetch=fetch, allow=allow)
+        return a, read_adapter(a, str(policy), folder, allow=allow)
     return a, read_folder("policy", policy, fetch=fetch, allow=allow)
 
 
@@ -84,10 +92,10 @@ def open_pair(reference: str | Path, policy: str | Path, allow: Collection[str] 
     refuse_fatal([*a.findings, *b.findings])
     refuse_fatal(check_pair(a, b))
     if b.adapter is not None:
-        whole = read_folder("policy", merged_folder(a, b), allow=allow)
+        whole = read_folder("policy", merged_folder(a, b, allow), allow=allow)
         refuse_fatal([*whole.findings, *check_pair(a, whole)])
         b = replace(whole, source=b.source, adapter=b.adapter)
-    pair = Pair(_checkpoint(a), _checkpoint(b), tuple(sorted(allow)))
+    pair = Pair(_checkpoint(a, allow), _checkpoint(b, allow), tuple(sorted(allow)))
     if pair.reference.fingerprint == pair.policy.fingerprint:
         raise CheckpointError(
             f"{a.source} and {b.source} hold the same model, so there is nothing between them to average. {ADVICE}"
@@ -107,10 +115,14 @@ def open_checkpoint(source: str | Path) -> Checkpoint:
     return _checkpoint(contents)
 
 
-def _checkpoint(contents: Contents) -> Checkpoint:
+def _checkpoint(contents: Contents, allow: Collection[str] = ()) -> Checkpoint:
     folder, config, tensors = contents.folder, contents.config, contents.tensors
     assert folder is not None
     home = contents.adapter or folder
-    revision = commit_of(home)
-    place = f"{contents.source.partition('@')[0]}@{revision}" if revision else str(home)
-    return Checkpoint(contents.source, place, folder, config, tensors, fingerprint(folder, config, tensors), revision)
+    revision = None if Path(contents.source).expanduser().is_dir() else commit_of(home)
+    place = f"{split_revision(contents.source)[0]}@{revision}" if revision else str(home)
+    found = fingerprint(folder, config, tensors)
+    if CODE in allow and own_code(folder, config):
+        # What it computes hangs on its code then, too.
+        found = digest([found, {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in sorted(folder.glob("*.py"))}])
+    return Checkpoint(contents.source, place, folder, config, tensors, found, revision)

@@ -28,11 +28,14 @@ def read_saved(path: Path) -> Any:
         raise
     except OSError as error:
         raise AlphasError(f"It cannot be opened: {error.strerror or error}.") from None
-    except Exception as error:  # A broken pickle can raise anything.
-        reason = str(error).strip().partition("\n")[0].removesuffix(".")[:200]
+    except Exception as error:  # A broken pickle can raise anything, with advice that is not for here.
+        reason = (
+            "it holds more than plain numbers, such as code"
+            if "Unsupported" in str(error)
+            else "it is cut short, or no such file"
+        )
         raise AlphasError(
-            f"It cannot be read as numbers alone, without running code in it: {reason or type(error).__name__}. "
-            "Give a file that torch.save wrote."
+            f"It cannot be read as numbers alone, without running code in it: {reason}. Give a file that torch.save wrote."
         ) from None
     if not isinstance(content, dict):
         return content

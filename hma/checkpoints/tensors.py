@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import mmap
+import os
 import sys
+import weakref
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import torch
 
@@ -38,11 +41,23 @@ def read_tensor(name: str, tensor: Tensor) -> torch.Tensor:
     dtype = DTYPES[tensor.dtype]
     if tensor.start == tensor.end:
         return torch.empty(tensor.shape, dtype=dtype)
-    begin = tensor.start - tensor.start % mmap.ALLOCATIONGRANULARITY
     try:
-        with tensor.file.open("rb") as stream:
-            pages = mmap.mmap(stream.fileno(), tensor.end - begin, offset=begin, access=mmap.ACCESS_COPY)
+        pages = _pages(tensor.file)
+        flat = torch.frombuffer(pages, dtype=torch.uint8, count=tensor.end - tensor.start, offset=tensor.start)
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{tensor.file} cannot be read: {error}. Fetch or save it again.") from None
-    flat = torch.frombuffer(pages, dtype=torch.uint8, count=tensor.end - tensor.start, offset=tensor.start - begin)
     return flat.view(dtype).view(tensor.shape)
+
+
+_mapped: weakref.WeakValueDictionary[tuple[Path, int, int, int], mmap.mmap] = weakref.WeakValueDictionary()
+
+
+def _pages(file: Path) -> mmap.mmap:
+    """A file's pages: one mapping, with one open file, for all the tensors of it that are in use."""
+    with file.open("rb") as stream:
+        stat = os.fstat(stream.fileno())
+        key = file, stat.st_ino, stat.st_size, stat.st_mtime_ns
+        pages = _mapped.get(key)
+        if pages is None:
+            pages = _mapped[key] = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_COPY)
+        return pages

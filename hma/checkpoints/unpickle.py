@@ -14,8 +14,6 @@ from typing import Any
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from hma.core.partition import EMBEDDINGS, part_of
-
 _NAMES = {
     **{torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"},
     **{torch.int64: "I64", torch.int32: "I32", torch.int16: "I16", torch.int8: "I8", torch.uint8: "U8", torch.bool: "BOOL"},
@@ -23,10 +21,7 @@ _NAMES = {
 
 
 def tensors_in(file: str) -> dict[str, list[Any]]:
-    """``{name: [dtype, shape, start, end]}`` of one file. Raises ValueError for what is not whole, plain weights.
-
-    Of tensors that share their memory (a tied head) one is named, the embeddings if they are among them.
-    """
+    """``{name: [dtype, shape, start, end]}`` of one file. Raises ValueError for what is not whole, plain weights."""
     if not zipfile.is_zipfile(file):
         raise ValueError("it is cut short, or in the form from before PyTorch 1.6")
     with zipfile.ZipFile(file) as archive:
@@ -39,17 +34,11 @@ def tensors_in(file: str) -> dict[str, list[Any]]:
         raise ValueError(_reason(error)) from None
     if not isinstance(state, dict) or not all(isinstance(n, str) and isinstance(t, torch.Tensor) for n, t in state.items()):
         raise ValueError("it holds something else than tensors by name")
-    found: dict[str, list[Any]] = {}
-    named: dict[tuple[int, ...], str] = {}
-    for name, tensor in sorted(state.items(), key=lambda item: part_of(item[0]) != EMBEDDINGS):
-        entry = _entry(name, tensor)
-        if entry[3] > os.path.getsize(file):  # noqa: PTH202 (files come as texts here)
-            raise ValueError(f"{name} lies beyond its end")
-        place = (entry[2], *tensor.shape)
-        if tensor.numel() and named.setdefault(place, name) != name:
-            continue
-        found[name] = entry
-    return {name: found[name] for name in state if name in found}
+    found = {name: _entry(name, tensor) for name, tensor in state.items()}
+    size = os.path.getsize(file)  # noqa: PTH202 (files come as texts here)
+    if beyond := [name for name, entry in found.items() if entry[3] > size]:
+        raise ValueError(f"{beyond[0]} lies beyond its end")
+    return found
 
 
 def _entry(name: str, tensor: torch.Tensor) -> list[Any]:

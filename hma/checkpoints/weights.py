@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import torch
 
-from hma.checkpoints.ends import Dense, Ends, Ferry, Host, Sparse
+from hma.checkpoints.ends import Dense, Ends, Ferry, Host, Recast, Sparse
 from hma.checkpoints.hold import Hold
 from hma.checkpoints.precision import EffectiveAlpha
 from hma.core.partition import Place, place_of
@@ -23,7 +23,7 @@ class LiveWeights:
     def __init__(
         self,
         num_layers: int,
-        weights: Iterable[tuple[str, torch.nn.Parameter, torch.Tensor, torch.Tensor]],
+        weights: Iterable[tuple[str, torch.Tensor, torch.Tensor, torch.Tensor]],
         hold: Hold = "dense",
     ) -> None:
         """``weights`` are (name, live parameter, reference, policy), the last three of one shape; the ends may lie anywhere.
@@ -34,9 +34,11 @@ class LiveWeights:
         self._places: dict[Place, list[Ends]] = {}
         ferry: Ferry | None = None
         for name, parameter, reference, policy in weights:
-            if hold == "host":
+            if policy.dtype != parameter.dtype:
+                ends: Ends = Recast(name, parameter, reference, policy)
+            elif hold == "host":
                 ferry = ferry or Ferry(parameter.device)
-                ends: Ends = Host(ferry, name, parameter, reference, policy)
+                ends = Host(ferry, name, parameter, reference, policy)
             else:
                 ends = {"dense": Dense, "sparse": Sparse}[hold](name, parameter, reference, policy)
             self._places.setdefault(place_of(name, parameter.shape), []).append(ends)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+from pathlib import Path
 from typing import Any
 
 from hma.checkpoints.finding import Finding, name_of
 from hma.checkpoints.folder import Contents
+from hma.checkpoints.header import is_file, read_json
+from hma.errors import CheckpointError
 
 ROWS = re.compile(r"(?:^|\.)(?:embed_tokens|wte|word_embeddings|embed_in|lm_head|embed_out)\.(?:weight|bias)$")
 """Tensors with a row for each token."""
@@ -29,9 +33,9 @@ def check_within(side: Contents) -> list[Finding]:
             "it was made from."
         )
         findings.append(Finding("fatal", f"{side.side} weights", message))
-    if own := own_code(config):
+    if own := own_code(side.folder, config):
         message = (
-            f"The {side.side}'s config names Python code of its own, {name_of(own)}. It is run only with --allow code; without "
+            f"The {side.side} names Python code of its own, {name_of(own)}. It is run only with --allow code; without "
             "it transformers' own class is used for the model_type, if there is one."
         )
         findings.append(Finding("note", f"{side.side} config", message))
@@ -49,11 +53,15 @@ def check_within(side: Contents) -> list[Finding]:
     return findings + _tied(side)
 
 
-def own_code(config: dict[str, Any]) -> str | None:
-    """The model's class in the checkpoint's own Python files, or None."""
-    named = config.get("auto_map")
-    found = named.get("AutoModelForCausalLM") if isinstance(named, dict) else None
-    return found if isinstance(found, str) else None
+def own_code(folder: Path | None, config: dict[str, Any]) -> str | None:
+    """A class of the model, its config or its tokenizer in the checkpoint's own Python files, or None."""
+    maps = [config.get("auto_map")]
+    if folder is not None and is_file(folder / "tokenizer_config.json"):
+        with contextlib.suppress(CheckpointError):  # The tokenizer's own check says so.
+            maps.append(read_json(folder / "tokenizer_config.json").get("auto_map"))
+    named = [value for found in maps if isinstance(found, dict) for value in found.values()]
+    flat = [name for value in named for name in (value if isinstance(value, list) else [value])]
+    return next((name for name in flat if isinstance(name, str)), None)
 
 
 def _tied(side: Contents) -> list[Finding]:

@@ -37,7 +37,7 @@ def checked(alphas: tuple[float, ...] | list[float], num_blocks: int) -> tuple[f
     for place, alpha in enumerate(values, start=1):
         if not math.isfinite(alpha) or not 0 <= alpha <= 1:
             raise AlphasError(
-                f"Alpha {place} is {alpha:g}. An alpha is the share of the reference in a block, "
+                f"Alpha {place} of {len(values)} is {alpha:g}. An alpha is the share of the reference in a block, "
                 "from 0 (the policy) to 1 (the reference). Give a number in that range."
             )
     return tuple(round(a, DIGITS) + 0.0 for a in values)
@@ -49,7 +49,7 @@ def parsed(text: str) -> tuple[float, ...]:
         return tuple(float(part) for part in text.split(","))
     except ValueError:
         raise AlphasError(
-            f"'{text}' is not a list of numbers. Write one share per block with commas and no spaces, "
+            f"'{text}' is not a list of numbers. Write one share per block with commas between, "
             "input to output, for example 0.2,0.2,0.2."
         ) from None
 

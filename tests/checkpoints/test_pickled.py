@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import zipfile
 
 import pytest
 import torch
@@ -25,15 +26,17 @@ def only(file):
     return found
 
 
-def as_bin(folder, shards=1):
-    """The folder's weights as PyTorch saves them."""
+def as_bin(folder, shards=1, tie=False):
+    """The folder's weights as PyTorch saves them, with the head in the embeddings' memory if ``tie``."""
     state = load_file(folder / "model.safetensors")
     (folder / "model.safetensors").unlink()
+    if tie:
+        state = {"lm_head.weight": state["model.embed_tokens.weight"], **state}
     if shards == 1:
         torch.save(state, folder / "pytorch_model.bin")
         return
     names = [f"pytorch_model-{k + 1:05}-of-{shards:05}.bin" for k in range(shards)]
-    where = {name: names[k % shards] for k, name in enumerate(state)}
+    where = {name: names[0 if "lm_head" in name or "embed" in name else k % shards] for k, name in enumerate(state)}
     for file in names:
         torch.save({n: t for n, t in state.items() if where[n] == file}, folder / file)
     (folder / "pytorch_model.bin.index.json").write_text(json.dumps({"metadata": {}, "weight_map": where}))
@@ -53,10 +56,29 @@ def test_a_tensors_place_holds_its_bytes(tmp_path):
         assert torch.equal(found[name], tensor), name
 
 
-def test_a_tied_head_is_named_once_as_the_embeddings(tmp_path):
-    shared = torch.randn(4, 2)
-    torch.save({"lm_head.weight": shared, "model.embed_tokens.weight": shared}, tmp_path / "x.bin")
-    assert list(only(tmp_path / "x.bin")) == ["model.embed_tokens.weight"]
+@pytest.mark.parametrize("shards", [1, 2])
+def test_a_tied_head_that_shares_the_embeddings_memory_is_one_with_them(tmp_path, shards):
+    folders = tiny.write_pair(tmp_path, tied=True)
+    for folder in folders:
+        as_bin(folder, shards, tie=True)
+    pair = open_pair(*folders, allow=[BIN])
+    assert "lm_head.weight" not in pair.policy.tensors
+    assert "model.embed_tokens.weight" in pair.policy.tensors
+
+
+def test_a_compressed_file_and_a_tensor_beyond_the_end_are_refused(tmp_path):
+    torch.save({"a": torch.zeros(200)}, tmp_path / "x.bin")
+    with (
+        zipfile.ZipFile(tmp_path / "x.bin") as plain,
+        zipfile.ZipFile(tmp_path / "packed.bin", "w", zipfile.ZIP_DEFLATED) as packed,
+    ):
+        for name in plain.namelist():
+            packed.writestr(name, plain.read(name))
+    assert "it is compressed" in str(only(tmp_path / "packed.bin"))
+    with zipfile.ZipFile(tmp_path / "x.bin") as plain, zipfile.ZipFile(tmp_path / "short.bin", "w") as short:
+        for name in plain.namelist():
+            short.writestr(name, b"" if name.endswith("/data/0") else plain.read(name))
+    assert isinstance(only(tmp_path / "short.bin"), CheckpointError)
 
 
 class Hostile:
