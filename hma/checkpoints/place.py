@@ -18,10 +18,11 @@ def placed(folder: Path, needed: int, *, replace: bool = False, option: str = "-
 
     ``needed`` is the bytes that will be written; ``option`` is what a person names another place by. What other processes
     left half-written here is removed.
-    Raises ExportError for a folder that is there already (with ``replace``: and is no export), for too
-    little space, and when the disk refuses.
+    Raises ExportError for a folder that is there already, or at the end of the writing (with ``replace``: and is no
+    export), for too little space, and when the disk refuses.
     """
     part = folder.parent / f".{folder.name}.part-{os.getpid()}"
+    old = folder.parent / f".{folder.name}.old-{os.getpid()}"
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         clean(folder)
@@ -30,7 +31,12 @@ def placed(folder: Path, needed: int, *, replace: bool = False, option: str = "-
         part.mkdir()
         yield part
         sync(part)
-        _put(part, folder)
+        _check_free(folder, replace, option)
+        try:
+            _put(part, folder, old if replace else None)
+        except OSError:
+            _check_free(folder, replace, option)  # Something came at this very moment.
+            raise
         sync(folder.parent)
     except OSError as error:
         raise ExportError(f"{folder} cannot be written: {error}. Choose another place for {option}, or free this one.") from error
@@ -97,12 +103,14 @@ def _check_space(folder: Path, needed: int, option: str) -> None:
         )
 
 
-def _put(part: Path, folder: Path) -> None:
-    """Give the finished folder its name. What has the name is put aside first, and removed after."""
-    if not folder.exists():
+def _put(part: Path, folder: Path, old: Path | None) -> None:
+    """Give the finished folder its name. What has the name is put aside as ``old`` first, and removed after.
+
+    Without ``old`` nothing is put aside: the system refuses to rename onto a folder that is not empty.
+    """
+    if old is None or not folder.exists():
         part.rename(folder)
         return
-    old = folder.parent / f".{folder.name}.old-{os.getpid()}"
     folder.rename(old)
     try:
         part.rename(folder)

@@ -219,6 +219,42 @@ def test_a_folder_that_is_there_is_refused_and_force_replaces_only_exports(tiny_
     assert sorted(p.name for p in tmp_path.iterdir()) == ["mine", "out"]
 
 
+@pytest.mark.parametrize("names", [(), ("thesis.txt",), ("recipe.json", "thesis.txt")], ids=str)
+def test_a_folder_that_appears_during_the_writing_is_left_as_it_is(tiny_pair, tmp_path, names):
+    out = tmp_path / "out"
+
+    def appear(done, total):
+        out.mkdir(exist_ok=True)
+        for name in names:
+            (out / name).write_text("mine")
+
+    with pytest.raises(ExportError, match=r"out exists\. Choose another --out"):
+        export(open_pair(*tiny_pair), SOME, out, progress=appear)
+    assert {p.name: p.read_text() for p in out.iterdir()} == dict.fromkeys(names, "mine")
+    if names != ("recipe.json", "thesis.txt"):
+        shutil.rmtree(out)
+        with pytest.raises(ExportError, match="not an earlier export"):
+            export(open_pair(*tiny_pair), SOME, out, replace=True, progress=appear)
+        assert sorted(p.name for p in out.iterdir()) == sorted(names)
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_folder_that_appears_at_the_last_moment_is_left_as_it_is(tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    real = place._put
+
+    def late(*given):
+        out.mkdir()
+        (out / "thesis.txt").write_text("mine")
+        real(*given)
+
+    monkeypatch.setattr(place, "_put", late)
+    with pytest.raises(ExportError, match=r"out exists\. Choose another --out"), place.placed(out, 0):
+        pass
+    assert [p.name for p in out.iterdir()] == ["thesis.txt"]
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
 def test_too_little_space_is_said_before_anything_is_written(tiny_pair, tmp_path, monkeypatch):
     usage = shutil.disk_usage(tmp_path)._replace(free=1000)
     monkeypatch.setattr(place.shutil, "disk_usage", lambda path: usage)
