@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import os
+import re
+import secrets
 import shutil
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from hma.checkpoints.manifest import RECIPE
 from hma.errors import ExportError
+
+_LEFT = re.compile(r"(?P<process>[0-9]+)(\.[0-9a-f]+)?")
+"""What the names of a writing's two folders end in."""
+
+_lock = threading.Lock()
+"""Held while folders are put aside, come back, or go for those that left them."""
+
+_live: set[str] = set()
+"""What the names of the folders end in that this process is writing now."""
 
 
 @contextmanager
@@ -21,8 +33,10 @@ def placed(folder: Path, needed: int, *, replace: bool = False, option: str = "-
     Raises ExportError for a folder that is there already, or at the end of the writing (with ``replace``: and is no
     export), for too little space, and when the disk refuses.
     """
-    part = folder.parent / f".{folder.name}.part-{os.getpid()}"
-    old = folder.parent / f".{folder.name}.old-{os.getpid()}"
+    own = f"{os.getpid()}.{secrets.token_hex(4)}"
+    part, old = (folder.parent / f".{folder.name}.{kind}-{own}" for kind in ("part", "old"))
+    with _lock:
+        _live.add(own)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         clean(folder)
@@ -42,6 +56,8 @@ def placed(folder: Path, needed: int, *, replace: bool = False, option: str = "-
         raise ExportError(f"{folder} cannot be written: {error}. Choose another place for {option}, or free this one.") from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
+        with _lock:
+            _live.discard(own)
 
 
 def sync(folder: Path) -> None:
@@ -54,19 +70,29 @@ def sync(folder: Path) -> None:
 
 
 def clean(folder: Path) -> None:
-    """Undo what a process that died on the way to ``folder`` left beside it.
+    """Undo what a writing that died on the way to ``folder`` left beside it, in another process or in this one.
 
     A folder that was put aside and never replaced comes back.
     """
-    for kind in ("old", "part"):
-        for left in folder.parent.glob(f".{_escaped(folder.name)}.{kind}-*"):
-            owner = left.name.rpartition("-")[2]
-            if not owner.isdigit() or (int(owner) != os.getpid() and _is_alive(int(owner))):
-                continue
-            if kind == "old" and not folder.exists():
-                left.rename(folder)
-            else:
-                shutil.rmtree(left)
+    with _lock:
+        for kind in ("old", "part"):
+            start = f".{folder.name}.{kind}-"
+            for left in folder.parent.glob(f"{_escaped(start)}*"):
+                if not _is_left(left.name.removeprefix(start)):
+                    continue
+                if kind == "old" and not folder.exists():
+                    left.rename(folder)
+                else:
+                    shutil.rmtree(left)
+
+
+def _is_left(end: str) -> bool:
+    """Whether what a name ends in is of a writing that is over."""
+    named = _LEFT.fullmatch(end)
+    if not named:
+        return False
+    process = int(named["process"])
+    return end not in _live if process == os.getpid() else not _is_alive(process)
 
 
 def _escaped(name: str) -> str:
@@ -108,13 +134,14 @@ def _put(part: Path, folder: Path, old: Path | None) -> None:
 
     Without ``old`` nothing is put aside: the system refuses to rename onto a folder that is not empty.
     """
-    if old is None or not folder.exists():
-        part.rename(folder)
-        return
-    folder.rename(old)
-    try:
-        part.rename(folder)
-    except OSError:
-        old.rename(folder)
-        raise
+    with _lock:
+        if old is None or not folder.exists():
+            part.rename(folder)
+            return
+        folder.rename(old)
+        try:
+            part.rename(folder)
+        except OSError:
+            old.rename(folder)
+            raise
     shutil.rmtree(old)

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -273,6 +274,37 @@ def test_a_replacement_that_was_killed_between_its_two_names_is_undone(tiny_pair
         export(pair, SOME, out)
     assert differences(out) == []
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_two_threads_that_write_one_folder_leave_each_others_parts_alone(tiny_pair, tmp_path):
+    pair, out, seen = open_pair(*tiny_pair), tmp_path / "out", []
+    own = tmp_path / f".out.part-{os.getpid()}.0abc"
+    own.mkdir()
+
+    def meanwhile(done, total):
+        if not seen:
+            seen.append(done)
+            assert not own.exists()  # this process's, of a writing that is over
+            other = threading.Thread(target=lambda: seen.append(export(pair, whole(0.5), out)))
+            other.start()
+            other.join()
+
+    with pytest.raises(ExportError, match=r"out exists\. Choose another --out"):
+        export(pair, SOME, out, progress=meanwhile)
+    assert differences(out) == []
+    assert json.loads((out / "recipe.json").read_text())["alphas"] == [0.5]
+    seen.clear()
+    later = export(pair, SOME, out, replace=True, progress=lambda *_: place.clean(out))
+    assert differences(later.folder) == []
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_what_a_person_named_much_like_a_part_is_no_leftover(tmp_path):
+    names = [".out.part-mine", ".out.part-7.part-999999999", ".out.old-999999999.zip", ".out.part-²"]
+    for name in names:
+        (tmp_path / name).mkdir()
+    place.clean(tmp_path / "out")
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(names)
 
 
 _KILLED = """
