@@ -256,6 +256,39 @@ def test_a_folder_that_appears_at_the_last_moment_is_left_as_it_is(tmp_path, mon
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
 
 
+def test_small_files_that_are_links_out_of_their_folder_are_refused(tmp_path):
+    folders = tiny.write_pair(tmp_path)
+    secret = tmp_path / "secret"
+    secret.write_text("hf_secret")
+    (folders[1] / "token_notes.txt").symlink_to(secret)
+    (folders[0] / "vocab_notes.txt").symlink_to(secret)
+    for end, name in (("policy", "token_notes"), ("reference", "vocab_notes")):
+        said = rf"{name}\.txt is a link out of its folder, to {secret}\. Put the file itself"
+        with pytest.raises(CheckpointError, match=said):
+            export(open_pair(*folders), SOME, tmp_path / "out", tokenizer=end)
+    (folders[1] / "token_notes.txt").unlink()
+    (folders[1] / "config.json").rename(tmp_path / "config.json")
+    (folders[1] / "config.json").symlink_to(tmp_path / "config.json")
+    with pytest.raises(CheckpointError, match=r"config\.json is a link out of its folder"):
+        export(open_pair(*folders), SOME, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_small_files_that_are_links_within_a_folder_or_the_hubs_cache_are_copied(tmp_path):
+    folders = tiny.write_pair(tmp_path)
+    repository = tmp_path / "models--organisation--model"
+    snapshot = shutil.copytree(folders[1], repository / "snapshots" / "0123")
+    (repository / "blobs").mkdir()
+    for file in list(snapshot.iterdir()):
+        file.rename(repository / "blobs" / f"blob-{file.name}")
+        file.symlink_to(Path("../../blobs") / f"blob-{file.name}")
+    (snapshot / "token_more.json").symlink_to("tokenizer.json")
+    done = export(open_pair(folders[0], snapshot), SOME, tmp_path / "out")
+    for name in ("tokenizer.json", "token_more.json"):
+        assert not (done.folder / name).is_symlink()
+        assert (done.folder / name).read_bytes() == (folders[1] / "tokenizer.json").read_bytes()
+
+
 def test_too_little_space_is_said_before_anything_is_written(tiny_pair, tmp_path, monkeypatch):
     usage = shutil.disk_usage(tmp_path)._replace(free=1000)
     monkeypatch.setattr(place.shutil, "disk_usage", lambda path: usage)
