@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hma.checkpoints.fingerprint import TOKENIZER_FILES
-from hma.checkpoints.manifest import ENDS, RECIPE
+from hma.checkpoints.manifest import ENDS, RECIPE, refuse_patterns
 from hma.checkpoints.pair import Checkpoint, Pair
 from hma.checkpoints.place import placed
 from hma.checkpoints.plan import INDEX, Shard, index_of, planned
@@ -98,6 +98,7 @@ def export(
     copied = _copied(pair.policy if tokenizer == "policy" else pair.reference)
     for path in (*copied, pair.policy.folder / "config.json"):
         refuse_outside(path)
+    refuse_patterns([*(path.name for path in copied), *(shard.file for shard in shards)])
     needed = sum(s.size for s in shards) + sum(p.stat().st_size for p in copied) + _MARGIN
     with placed(folder, needed, replace=replace) as part:
         files, found = _written(shards, part, recipe, live, progress)

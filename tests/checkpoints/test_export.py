@@ -289,6 +289,14 @@ def test_small_files_that_are_links_within_a_folder_or_the_hubs_cache_are_copied
         assert (done.folder / name).read_bytes() == (folders[1] / "tokenizer.json").read_bytes()
 
 
+def test_a_name_that_would_be_pushed_as_a_pattern_is_refused_before_anything_is_written(tmp_path):
+    folders = tiny.write_pair(tmp_path)
+    (folders[1] / "token*").write_text("")
+    with pytest.raises(ExportError, match=r"'token\*' cannot be a file of an export.*Rename"):
+        export(open_pair(*folders), SOME, tmp_path / "out")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["policy", "reference"]
+
+
 def test_too_little_space_is_said_before_anything_is_written(tiny_pair, tmp_path, monkeypatch):
     usage = shutil.disk_usage(tmp_path)._replace(free=1000)
     monkeypatch.setattr(place.shutil, "disk_usage", lambda path: usage)
