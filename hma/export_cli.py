@@ -44,7 +44,9 @@ def export(
     tokenizer: Annotated[
         str, typer.Option(help="Whose tokenizer, chat template and generation settings: policy or reference.")
     ] = "policy",
-    force: Annotated[bool, typer.Option("--force", help="Replace an earlier export.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace an earlier export; with --push, also all that the repository holds.")
+    ] = False,
     push: Annotated[str | None, typer.Option(help="Push it to this repository of the hub (ORG/NAME); see hma push.")] = None,
     public: Public = False,
     reference: options.Reference = options.REFERENCE,

@@ -96,9 +96,9 @@ def _markers(axes: Axes, series: look.Series, points: Sequence[Point], board: Bo
 
 
 def _bars(axes: Axes, points: Sequence[Point], colour: str) -> None:
-    if points:
+    if points:  # Rounding may put an interval beside its value.
         errors = {
-            name: [[s.value - s.low for s in scores], [s.high - s.value for s in scores]]
+            name: [[max(0.0, s.value - s.low) for s in scores], [max(0.0, s.high - s.value) for s in scores]]
             for name, scores in (("xerr", [p.reward for p in points]), ("yerr", [p.ability for p in points]))
         }
         axes.errorbar(*_plane(points), **errors, fmt="none", ecolor=colour, elinewidth=0.7, label="_bars", zorder=2.5)

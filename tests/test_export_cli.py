@@ -66,6 +66,11 @@ def test_an_export_that_cannot_be_exits_2_with_its_reason(options, tmp_path, arg
     assert not (tmp_path / "out").exists()
 
 
+def test_the_help_says_that_a_forced_push_replaces_all_that_the_repository_holds():
+    said = " ".join(hma("export", "--help").stdout.replace("│", " ").split())
+    assert "Replace an earlier export; with --push, also all that the repository holds." in said
+
+
 def test_verify_of_what_is_no_export_exits_2(tiny_pair):
     done = hma("verify", tiny_pair[0])
     assert done.returncode == 2

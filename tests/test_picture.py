@@ -1,5 +1,6 @@
 """The picture by its data, as the app's chart: who is filled, who has bars, which steps are drawn; and that it is a PNG."""
 
+import math
 import struct
 from dataclasses import replace
 
@@ -8,6 +9,7 @@ import pytest
 from hma import look
 from hma.board import Board
 from hma.core import front as fronts
+from hma.core.point import Score
 from hma.core.study import Axis, Study
 from hma.picture import CHOSEN, drawn, front_png
 from hma.ui import chart
@@ -79,6 +81,14 @@ def test_the_front_and_the_chosen_point_have_their_bars_and_the_chosen_one_its_r
     assert CHOSEN in titles
     assert len(titles) == len(set(titles))
     assert CHOSEN not in lines(drawn(shown))
+
+
+def test_an_interval_that_rounding_puts_beside_its_value_is_drawn_too():
+    low, high = math.nextafter(0.1, 0), math.nextafter(0.1, 1)
+    beside = [Score(0.1, 0.0, 20, high, high), Score(0.1, 0.0, 20, low, low)]
+    assert beside[0].low > 0.1 > beside[1].high
+    point = replace(POINTS[0], scores={"reward": beside[0]}, ability=beside[1])
+    assert front_png(board([point]), point).startswith(b"\x89PNG")
 
 
 def test_it_is_a_png_of_a_pages_width_and_always_the_same():

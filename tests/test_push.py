@@ -1,10 +1,13 @@
 """Pushing with a plain hub in the place of the client's: what is asked of it, and what is refused."""
 
+import json
+import re
 from types import SimpleNamespace
 
 import pytest
 
 from hma.checkpoints.export import export
+from hma.checkpoints.manifest import sha256
 from hma.checkpoints.pair import open_pair
 from hma.core.partition import Partition
 from hma.core.recipe import Recipe
@@ -54,6 +57,19 @@ def test_a_new_repository_is_private_and_gets_what_the_recipe_names(folder):
     assert set(asked["allow_patterns"]) == {p.name for p in folder.iterdir()} - {"diary.txt"}
     assert done.num_files == len(asked["allow_patterns"])
     assert not push(folder, "me/other", public=True, hub=Hub()).private
+
+
+@pytest.mark.parametrize("name", ["*", "?ecrets.txt", "[a-z]*.txt"])
+def test_a_name_that_is_a_pattern_is_refused_before_the_hub_is_asked(folder, name):
+    (folder / name).write_text("mine")
+    recipe = json.loads((folder / "recipe.json").read_text())
+    recipe["files"][name] = {"size": 4, "sha256": sha256(folder / name)}
+    (folder / "recipe.json").write_text(json.dumps(recipe))
+    hub = Hub()
+    with pytest.raises(ExportError, match=rf"'{re.escape(name)}' cannot be a file of an export.*Rename"):
+        push(folder, "me/merge", hub=hub)
+    assert hub.files is None
+    assert not hub.uploads
 
 
 def test_an_earlier_export_is_pushed_over_and_other_files_only_with_force(folder):

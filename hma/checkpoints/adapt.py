@@ -20,14 +20,15 @@ from transformers import AutoModelForCausalLM
 from transformers.utils import logging as transformers_logging
 
 from hma.checkpoints.fingerprint import TOKENIZER_FILES
-from hma.checkpoints.source import CODE
+from hma.checkpoints.source import CODE, refuse_outside
 from hma.checkpoints.vocabulary import has_tokenizer
 
 _COPIED = ("config.json", "generation_config.json")
 
 
 def merge(reference: Path, adapter: Path, out: Path, allow: Collection[str] = ()) -> None:
-    """Write the model; see the module. Raises ValueError for NaN or infinity."""
+    """Write the model; see the module. Raises ValueError for NaN or infinity, CheckpointError for links out of a folder."""
+    copied = _copied(reference, adapter)
     model = AutoModelForCausalLM.from_pretrained(reference, dtype="auto", trust_remote_code=CODE in allow)
     adapted = PeftModel.from_pretrained(model, str(adapter), local_files_only=True)
     with torch.no_grad():
@@ -44,13 +45,18 @@ def merge(reference: Path, adapter: Path, out: Path, allow: Collection[str] = ()
         if not torch.isfinite(weight).all():
             raise ValueError(f"{name} holds NaN or infinity after the merge")
     merged.save_pretrained(out, max_shard_size="5GB")
-    for name in _COPIED:
-        if (reference / name).is_file():
-            shutil.copyfile(reference / name, out / name)
+    for file in copied:
+        shutil.copyfile(file, out / file.name)
+
+
+def _copied(reference: Path, adapter: Path) -> list[Path]:
+    """The reference's config and generation settings, and the tokenizer files of the one of the two that has its own."""
     home = adapter if has_tokenizer(adapter) else reference
-    for file in {f for pattern in TOKENIZER_FILES for f in home.glob(pattern) if f.is_file()}:
-        if file.name not in _COPIED:
-            shutil.copyfile(file, out / file.name)
+    tokenizer = {f for pattern in TOKENIZER_FILES for f in home.glob(pattern) if f.is_file() and f.name not in _COPIED}
+    copied = [*(reference / name for name in _COPIED if (reference / name).is_file()), *sorted(tokenizer)]
+    for file in copied:
+        refuse_outside(file)
+    return copied
 
 
 def main() -> None:

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hma.checkpoints.fingerprint import TOKENIZER_FILES
-from hma.checkpoints.manifest import ENDS, RECIPE
+from hma.checkpoints.manifest import ENDS, RECIPE, refuse_patterns
 from hma.checkpoints.pair import Checkpoint, Pair
 from hma.checkpoints.place import placed
 from hma.checkpoints.plan import INDEX, Shard, index_of, planned
 from hma.checkpoints.precision import EffectiveAlpha
 from hma.checkpoints.resident import held_bytes, without
+from hma.checkpoints.source import refuse_outside
 from hma.checkpoints.stream import Written, write_shards
 from hma.core.precision import Precision
 from hma.core.recipe import Recipe
@@ -81,7 +82,7 @@ def export(
     ``tokenizer`` is one of ``ENDS``; ``live`` is the pair's live model, if there is one: the merge is written into it, and
     taken from it, instead of reading both ends again. ``progress`` is given the bytes done and their sum, and may raise
     to stop. The folder is there whole or not at all. Raises ExportError for a folder that cannot be written,
-    CheckpointError for weights that cannot be merged.
+    CheckpointError for weights that cannot be merged, and for other files that are links out of their folder.
     """
     if tokenizer not in ENDS:
         raise ValueError(f"tokenizer is {tokenizer!r}, must be one of {', '.join(ENDS)}")
@@ -95,6 +96,9 @@ def export(
         raise ExportError(f"{pair.reference.source} has no tokenizer. Choose the policy's: --tokenizer policy.")
     shards = planned(pair, recipe)
     copied = _copied(pair.policy if tokenizer == "policy" else pair.reference)
+    for path in (*copied, pair.policy.folder / "config.json"):
+        refuse_outside(path)
+    refuse_patterns([*(path.name for path in copied), *(shard.file for shard in shards)])
     needed = sum(s.size for s in shards) + sum(p.stat().st_size for p in copied) + _MARGIN
     with placed(folder, needed, replace=replace) as part:
         files, found = _written(shards, part, recipe, live, progress)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,18 @@ def read_recipe(folder: Path) -> dict[str, Any]:
         raise ExportError(f"{path} cannot be read: {error!r}. Export the merge again.") from None
     if any(Path(name).name != name for name in files):
         raise ExportError(f"{path} names a file outside its folder. Export the merge again.")
+    refuse_patterns(files)
     return content
+
+
+def refuse_patterns(names: Iterable[str]) -> None:
+    """Raise ExportError for a file's name that the hub's client would take for a pattern of names, and push more than it."""
+    for name in sorted(names):
+        if any(sign in name for sign in "*?["):
+            raise ExportError(
+                f"'{name}' cannot be a file of an export: with one of * ? [ in it, the name is a pattern that stands for other "
+                "files when it is pushed. Rename the file in the model it comes from, and export the merge again."
+            )
 
 
 def differences(folder: Path) -> list[str]:

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import os
+import re
+import secrets
 import shutil
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from hma.checkpoints.manifest import RECIPE
 from hma.errors import ExportError
+
+_LEFT = re.compile(r"(?P<process>[0-9]+)(\.[0-9a-f]+)?")
+"""What the names of a writing's two folders end in."""
+
+_lock = threading.Lock()
+"""Held while folders are put aside, come back, or go for those that left them."""
+
+_live: set[str] = set()
+"""What the names of the folders end in that this process is writing now."""
 
 
 @contextmanager
@@ -18,10 +30,13 @@ def placed(folder: Path, needed: int, *, replace: bool = False, option: str = "-
 
     ``needed`` is the bytes that will be written; ``option`` is what a person names another place by. What other processes
     left half-written here is removed.
-    Raises ExportError for a folder that is there already (with ``replace``: and is no export), for too
-    little space, and when the disk refuses.
+    Raises ExportError for a folder that is there already, or at the end of the writing (with ``replace``: and is no
+    export), for too little space, and when the disk refuses.
     """
-    part = folder.parent / f".{folder.name}.part-{os.getpid()}"
+    own = f"{os.getpid()}.{secrets.token_hex(4)}"
+    part, old = (folder.parent / f".{folder.name}.{kind}-{own}" for kind in ("part", "old"))
+    with _lock:
+        _live.add(own)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         clean(folder)
@@ -30,12 +45,19 @@ def placed(folder: Path, needed: int, *, replace: bool = False, option: str = "-
         part.mkdir()
         yield part
         sync(part)
-        _put(part, folder)
+        _check_free(folder, replace, option)
+        try:
+            _put(part, folder, old if replace else None)
+        except OSError:
+            _check_free(folder, replace, option)  # Something came at this very moment.
+            raise
         sync(folder.parent)
     except OSError as error:
         raise ExportError(f"{folder} cannot be written: {error}. Choose another place for {option}, or free this one.") from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
+        with _lock:
+            _live.discard(own)
 
 
 def sync(folder: Path) -> None:
@@ -48,19 +70,29 @@ def sync(folder: Path) -> None:
 
 
 def clean(folder: Path) -> None:
-    """Undo what a process that died on the way to ``folder`` left beside it.
+    """Undo what a writing that died on the way to ``folder`` left beside it, in another process or in this one.
 
     A folder that was put aside and never replaced comes back.
     """
-    for kind in ("old", "part"):
-        for left in folder.parent.glob(f".{_escaped(folder.name)}.{kind}-*"):
-            owner = left.name.rpartition("-")[2]
-            if not owner.isdigit() or (int(owner) != os.getpid() and _is_alive(int(owner))):
-                continue
-            if kind == "old" and not folder.exists():
-                left.rename(folder)
-            else:
-                shutil.rmtree(left)
+    with _lock:
+        for kind in ("old", "part"):
+            start = f".{folder.name}.{kind}-"
+            for left in folder.parent.glob(f"{_escaped(start)}*"):
+                if not _is_left(left.name.removeprefix(start)):
+                    continue
+                if kind == "old" and not folder.exists():
+                    left.rename(folder)
+                else:
+                    shutil.rmtree(left)
+
+
+def _is_left(end: str) -> bool:
+    """Whether what a name ends in is of a writing that is over."""
+    named = _LEFT.fullmatch(end)
+    if not named:
+        return False
+    process = int(named["process"])
+    return end not in _live if process == os.getpid() else not _is_alive(process)
 
 
 def _escaped(name: str) -> str:
@@ -97,16 +129,19 @@ def _check_space(folder: Path, needed: int, option: str) -> None:
         )
 
 
-def _put(part: Path, folder: Path) -> None:
-    """Give the finished folder its name. What has the name is put aside first, and removed after."""
-    if not folder.exists():
-        part.rename(folder)
-        return
-    old = folder.parent / f".{folder.name}.old-{os.getpid()}"
-    folder.rename(old)
-    try:
-        part.rename(folder)
-    except OSError:
-        old.rename(folder)
-        raise
+def _put(part: Path, folder: Path, old: Path | None) -> None:
+    """Give the finished folder its name. What has the name is put aside as ``old`` first, and removed after.
+
+    Without ``old`` nothing is put aside: the system refuses to rename onto a folder that is not empty.
+    """
+    with _lock:
+        if old is None or not folder.exists():
+            part.rename(folder)
+            return
+        folder.rename(old)
+        try:
+            part.rename(folder)
+        except OSError:
+            old.rename(folder)
+            raise
     shutil.rmtree(old)

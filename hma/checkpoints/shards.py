@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 from hma.checkpoints import pickled
 from hma.checkpoints.finding import Finding, name_of, others
 from hma.checkpoints.header import Tensor, is_file, read_header, read_json
-from hma.checkpoints.source import BIN, commit_of
+from hma.checkpoints.source import BIN, refuse_outside
 from hma.errors import CheckpointError
 
 Held = dict[str, Tensor] | CheckpointError
@@ -129,15 +128,8 @@ def _shard(index: Path, name: str) -> Path:
     file = index.parent / name
     if not is_file(file):
         raise CheckpointError(f"{index} names {shown}, which the folder lacks. Fetch the missing file.")
-    place = Path(os.path.realpath(file))
-    if not any(place.is_relative_to(home) for home in _homes(Path(os.path.realpath(index.parent)))):
-        raise CheckpointError(f"{file} is a link out of its folder, to {place}. Put the file itself into the folder.")
+    refuse_outside(file)
     return file
-
-
-def _homes(folder: Path) -> list[Path]:
-    """Where a folder's weights may lie: in it, or, for one in the hub's cache, in the blobs of its repository or of all."""
-    return [folder, *(folder.parents[n] / "blobs" for n in ((1, 2) if commit_of(folder) else ()))]
 
 
 def _against_index(shard_of: dict[str, Any], tensors: dict[str, Tensor], index: Path, subject: str) -> list[Finding]:

@@ -53,6 +53,18 @@ def commit_of(folder: Path) -> str | None:
     return folder.name if in_cache else None
 
 
+def refuse_outside(file: Path) -> None:
+    """Raise CheckpointError for a link out of its folder, unless it is one of the hub's cache to the cache's own store."""
+    place, folder = Path(os.path.realpath(file)), Path(os.path.realpath(file.parent))
+    if not any(place.is_relative_to(home) for home in _homes(folder)):
+        raise CheckpointError(f"{file} is a link out of its folder, to {place}. Put the file itself into the folder.")
+
+
+def _homes(folder: Path) -> list[Path]:
+    """Where a folder's files may lie: in it, or, for one in the hub's cache, in the blobs of its repository or of all."""
+    return [folder, *(folder.parents[n] / "blobs" for n in ((1, 2) if commit_of(folder) else ()))]
+
+
 def _snapshot(source: str, fetch: bool, patterns: list[str]) -> Path:
     from huggingface_hub import snapshot_download
 

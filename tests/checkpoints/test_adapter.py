@@ -151,6 +151,18 @@ def test_a_merge_that_peft_refuses_is_an_error_with_its_reason_and_leaves_nothin
     assert list((cache() / "adapters").iterdir()) == []
 
 
+@pytest.mark.parametrize("home", ["adapter", "reference"])
+def test_a_tokenizer_file_that_is_a_link_out_of_its_folder_is_refused(reference, adapter, tmp_path, home):
+    secret = tmp_path / "secret"
+    secret.write_text("hf_secret")
+    if home == "adapter":
+        shutil.copy(reference / "tokenizer.json", adapter / "tokenizer.json")
+    ({"adapter": adapter, "reference": reference}[home] / "token_notes.txt").symlink_to(secret)
+    with pytest.raises(CheckpointError, match=r"token_notes\.txt is a link out of its folder, to "):
+        open_pair(str(reference), str(adapter))
+    assert not list(cache().glob("*/*"))
+
+
 def test_an_adapter_is_no_reference(reference, adapter):
     with pytest.raises(CheckpointError, match="Give the adapter as the policy"):
         open_pair(adapter, reference)

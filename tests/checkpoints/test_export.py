@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -219,6 +220,83 @@ def test_a_folder_that_is_there_is_refused_and_force_replaces_only_exports(tiny_
     assert sorted(p.name for p in tmp_path.iterdir()) == ["mine", "out"]
 
 
+@pytest.mark.parametrize("names", [(), ("thesis.txt",), ("recipe.json", "thesis.txt")], ids=str)
+def test_a_folder_that_appears_during_the_writing_is_left_as_it_is(tiny_pair, tmp_path, names):
+    out = tmp_path / "out"
+
+    def appear(done, total):
+        out.mkdir(exist_ok=True)
+        for name in names:
+            (out / name).write_text("mine")
+
+    with pytest.raises(ExportError, match=r"out exists\. Choose another --out"):
+        export(open_pair(*tiny_pair), SOME, out, progress=appear)
+    assert {p.name: p.read_text() for p in out.iterdir()} == dict.fromkeys(names, "mine")
+    if names != ("recipe.json", "thesis.txt"):
+        shutil.rmtree(out)
+        with pytest.raises(ExportError, match="not an earlier export"):
+            export(open_pair(*tiny_pair), SOME, out, replace=True, progress=appear)
+        assert sorted(p.name for p in out.iterdir()) == sorted(names)
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_folder_that_appears_at_the_last_moment_is_left_as_it_is(tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    real = place._put
+
+    def late(*given):
+        out.mkdir()
+        (out / "thesis.txt").write_text("mine")
+        real(*given)
+
+    monkeypatch.setattr(place, "_put", late)
+    with pytest.raises(ExportError, match=r"out exists\. Choose another --out"), place.placed(out, 0):
+        pass
+    assert [p.name for p in out.iterdir()] == ["thesis.txt"]
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_small_files_that_are_links_out_of_their_folder_are_refused(tmp_path):
+    folders = tiny.write_pair(tmp_path)
+    secret = tmp_path / "secret"
+    secret.write_text("hf_secret")
+    (folders[1] / "token_notes.txt").symlink_to(secret)
+    (folders[0] / "vocab_notes.txt").symlink_to(secret)
+    for end, name in (("policy", "token_notes"), ("reference", "vocab_notes")):
+        said = rf"{name}\.txt is a link out of its folder, to {secret}\. Put the file itself"
+        with pytest.raises(CheckpointError, match=said):
+            export(open_pair(*folders), SOME, tmp_path / "out", tokenizer=end)
+    (folders[1] / "token_notes.txt").unlink()
+    (folders[1] / "config.json").rename(tmp_path / "config.json")
+    (folders[1] / "config.json").symlink_to(tmp_path / "config.json")
+    with pytest.raises(CheckpointError, match=r"config\.json is a link out of its folder"):
+        export(open_pair(*folders), SOME, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_small_files_that_are_links_within_a_folder_or_the_hubs_cache_are_copied(tmp_path):
+    folders = tiny.write_pair(tmp_path)
+    repository = tmp_path / "models--organisation--model"
+    snapshot = shutil.copytree(folders[1], repository / "snapshots" / "0123")
+    (repository / "blobs").mkdir()
+    for file in list(snapshot.iterdir()):
+        file.rename(repository / "blobs" / f"blob-{file.name}")
+        file.symlink_to(Path("../../blobs") / f"blob-{file.name}")
+    (snapshot / "token_more.json").symlink_to("tokenizer.json")
+    done = export(open_pair(folders[0], snapshot), SOME, tmp_path / "out")
+    for name in ("tokenizer.json", "token_more.json"):
+        assert not (done.folder / name).is_symlink()
+        assert (done.folder / name).read_bytes() == (folders[1] / "tokenizer.json").read_bytes()
+
+
+def test_a_name_that_would_be_pushed_as_a_pattern_is_refused_before_anything_is_written(tmp_path):
+    folders = tiny.write_pair(tmp_path)
+    (folders[1] / "token*").write_text("")
+    with pytest.raises(ExportError, match=r"'token\*' cannot be a file of an export.*Rename"):
+        export(open_pair(*folders), SOME, tmp_path / "out")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["policy", "reference"]
+
+
 def test_too_little_space_is_said_before_anything_is_written(tiny_pair, tmp_path, monkeypatch):
     usage = shutil.disk_usage(tmp_path)._replace(free=1000)
     monkeypatch.setattr(place.shutil, "disk_usage", lambda path: usage)
@@ -237,6 +315,37 @@ def test_a_replacement_that_was_killed_between_its_two_names_is_undone(tiny_pair
         export(pair, SOME, out)
     assert differences(out) == []
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_two_threads_that_write_one_folder_leave_each_others_parts_alone(tiny_pair, tmp_path):
+    pair, out, seen = open_pair(*tiny_pair), tmp_path / "out", []
+    own = tmp_path / f".out.part-{os.getpid()}.0abc"
+    own.mkdir()
+
+    def meanwhile(done, total):
+        if not seen:
+            seen.append(done)
+            assert not own.exists()  # this process's, of a writing that is over
+            other = threading.Thread(target=lambda: seen.append(export(pair, whole(0.5), out)))
+            other.start()
+            other.join()
+
+    with pytest.raises(ExportError, match=r"out exists\. Choose another --out"):
+        export(pair, SOME, out, progress=meanwhile)
+    assert differences(out) == []
+    assert json.loads((out / "recipe.json").read_text())["alphas"] == [0.5]
+    seen.clear()
+    later = export(pair, SOME, out, replace=True, progress=lambda *_: place.clean(out))
+    assert differences(later.folder) == []
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_what_a_person_named_much_like_a_part_is_no_leftover(tmp_path):
+    names = [".out.part-mine", ".out.part-7.part-999999999", ".out.old-999999999.zip", ".out.part-²"]
+    for name in names:
+        (tmp_path / name).mkdir()
+    place.clean(tmp_path / "out")
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(names)
 
 
 _KILLED = """

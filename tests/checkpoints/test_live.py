@@ -180,22 +180,6 @@ def test_a_setting_that_only_one_config_names_counts_by_its_default(tiny_pair, t
         LiveModel(open_pair(folder, policy))
 
 
-@pytest.mark.parametrize("hold", HOLDS)
-@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
-def test_narrow_weights_of_a_wide_model_are_merged_in_float32(dtype, hold, tmp_path):
-    """Files in bfloat16 whose config asks for float32: the merge is not rounded on the way."""
-    folders = tiny.write_pair(tmp_path, dtype=dtype)
-    for folder in folders:
-        config = json.loads((folder / "config.json").read_text())
-        (folder / "config.json").write_text(json.dumps({**config, "dtype": "float32"}))
-    live = LiveModel(open_pair(*folders), hold=hold)
-    reference, policy = (load_file(folder / "model.safetensors") for folder in folders)
-    live.write(recipe(0.3, 0.3, 0.3))
-    for name, weight in live_weights(live).items():
-        assert weight.dtype == torch.float32
-        torch.testing.assert_close(weight, torch.lerp(policy[name].float(), reference[name].float(), 0.3), rtol=0, atol=0)
-
-
 def test_nan_is_refused_with_the_tensors_name(tmp_path):
     reference, policy = tiny.write_pair(tmp_path)
     weights = load_file(policy / "model.safetensors")
