@@ -26,6 +26,7 @@ from hma.launch import launch
 from hma.pair_cli import delta, preflight
 from hma.store import Store
 from hma.study import open_store, open_study
+from hma.text import printable
 
 app = typer.Typer(
     name="hma",
@@ -232,16 +233,16 @@ def main() -> None:
     try:
         app()
     except Cancelled as error:
-        _screen.print(escape(str(error)), highlight=False, soft_wrap=True)
+        _screen.print(escape(printable(str(error))), highlight=False, soft_wrap=True)
         sys.exit(130)
     except Refused as error:
-        _screen.print(f"[red]Error:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
+        _screen.print(f"[red]Error:[/red] {escape(printable(str(error)))}", highlight=False, soft_wrap=True)
         sys.exit(2)
     except MeasureError as error:
-        _screen.print(f"[red]Not measured:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
+        _screen.print(f"[red]Not measured:[/red] {escape(printable(str(error)))}", highlight=False, soft_wrap=True)
         sys.exit(1)
     except HmaError as error:
-        _screen.print(f"[red]Error:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
+        _screen.print(f"[red]Error:[/red] {escape(printable(str(error)))}", highlight=False, soft_wrap=True)
         sys.exit(2)
 
 

@@ -68,7 +68,7 @@ def export(
     measured = _boards(pair, suite, store)
     done = _written(pair, recipe, out, measured, tokenizer, force, as_json)
     if lost := text.lost(recipe, done.merge.effective):
-        _screen.print(f"[yellow]Warning:[/yellow] {escape(lost)}")
+        _screen.print(f"[yellow]Warning:[/yellow] {escape(text.printable(lost))}")
     if not as_json:
         _print_written(done)
     pushed = pushing.push(done.folder, push, public=public, replace=force) if push is not None else None

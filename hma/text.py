@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Sequence
 
 from hma.core.point import Point, Score
@@ -13,10 +14,24 @@ from hma.core.recipe import Recipe
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 _SHORTCODE = re.compile(r":(?=[\w+/-]+:)")
 
+_KEPT = "\n\t\u200c\u200d"
+"""What is not printable and stays: lines, tabs, and what joins letters and emoji or keeps them apart."""
+
+
+def printable(text: str) -> str:
+    """The text with every character that a terminal may obey, or that turns the order of others, shown as its escape."""
+    if text.isprintable():
+        return text
+    return "".join(c if _is_shown(c) else c.encode("unicode_escape").decode() for c in text)
+
+
+def _is_shown(character: str) -> bool:
+    return character.isprintable() or character in _KEPT or unicodedata.category(character) == "Zs"
+
 
 def plain(text: str) -> str:
-    """The text with everything escaped that Streamlit's Markdown would give a meaning to."""
-    unmarked = _SHORTCODE.sub(":\u200b", text)
+    """The text, ``printable``, with everything escaped that Streamlit's Markdown would give a meaning to."""
+    unmarked = _SHORTCODE.sub(":\u200b", printable(text))
     return _PUNCTUATION.sub(r"\\\1", unmarked).replace("\n", "  \n")
 
 

@@ -38,7 +38,7 @@ ALLOWED = {
     "pair_cli": {"checkpoints", "core", "options"},
     "bench": {"board", "checkpoints", "core", "errors", "engine", "store", "study", "ui"},
     "__main__": {"board", "checkpoints", "core", "errors", "engine", "store", "study"}
-    | {"lab", "bench", "report", "launch", "export_cli", "options", "pair_cli"},
+    | {"lab", "bench", "report", "launch", "export_cli", "options", "pair_cli", "text"},
     "__init__": set(),
 }
 """What each part of ``hma`` may import from ``hma``; itself always."""

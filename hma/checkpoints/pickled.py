@@ -26,12 +26,20 @@ def headers(files: Sequence[Path]) -> list[dict[str, Tensor] | CheckpointError]:
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd=_ROOT, check=False)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-        message = f"{files[0]} cannot be read as PyTorch's weights: {name_of(last)}. Save the model as safetensors."
-        return [CheckpointError(message)] * len(files)
+        return [_unread(files[0], name_of(last))] * len(files)
     return [_held(file, found) for file, found in zip(files, json.loads(done.stdout), strict=True)]
 
 
 def _held(file: Path, found: dict[str, list] | str) -> dict[str, Tensor] | CheckpointError:
     if isinstance(found, str):
-        return CheckpointError(f"{file} cannot be read as PyTorch's weights: {name_of(found)}. Save the model as safetensors.")
+        return _unread(file, name_of(found))
+    for name in found:
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            return _unread(file, f"the name {name_of(name)} cannot be written as UTF-8")
     return {name: Tensor(dtype, tuple(shape), file, start, end) for name, (dtype, shape, start, end) in found.items()}
+
+
+def _unread(file: Path, reason: str) -> CheckpointError:
+    return CheckpointError(f"{file} cannot be read as PyTorch's weights: {reason}. Save the model as safetensors.")

@@ -7,15 +7,22 @@ import re
 from pathlib import Path
 from typing import Any
 
-from hma.checkpoints.finding import Finding, name_of
+from hma.checkpoints.finding import Finding, name_of, value_of
 from hma.checkpoints.folder import Contents
 from hma.checkpoints.header import is_file, read_json
+from hma.core.partition import layer_of
 from hma.errors import CheckpointError
 
 ROWS = re.compile(r"(?:^|\.)(?:embed_tokens|wte|word_embeddings|embed_in|lm_head|embed_out)\.(?:weight|bias)$")
 """Tensors with a row for each token."""
 
 HEAD = re.compile(r"(?:^|\.)lm_head\.weight$")
+_LAYERS = ("num_hidden_layers", "n_layer", "num_layers")
+"""What configs call the number of layers."""
+
+_MOST_LAYERS = 10_000
+"""More than any model has."""
+
 _EMBEDDING = re.compile(r"(?:^|\.)embed_tokens\.weight$")
 
 
@@ -50,7 +57,40 @@ def check_within(side: Contents) -> list[Finding]:
             )
             findings.append(Finding("fatal", f"{side.side} config", message))
             break
-    return findings + _tied(side)
+    return findings + _layers(side) + _tied(side)
+
+
+def _layers(side: Contents) -> list[Finding]:
+    """Whether the layers numbered in the tensors' names are 0 to the last, and as many as the config says.
+
+    More than it says is a warning: real models have such, to predict further tokens.
+    """
+    numbers = {n for n in map(layer_of, side.tensors) if n is not None}
+    if not numbers:
+        return []
+    count = len(numbers)
+    missing = next((n for n in range(count) if n not in numbers), None)
+    if missing is not None:
+        message = (
+            f"{side.folder} has no tensors of layer {missing}, and has them of layer {max(numbers)}. "
+            "Fetch or save it again, with all its layers numbered from 0."
+        )
+        return [Finding("fatal", f"{side.side} weights", message)]
+    if count > _MOST_LAYERS:
+        message = f"{side.folder} has tensors of {count:,} layers, and at most {_MOST_LAYERS:,} are merged. Choose another model."
+        return [Finding("fatal", f"{side.side} weights", message)]
+    text = side.config.get("text_config")
+    configs = (text, side.config) if isinstance(text, dict) else (side.config,)
+    told = [(config[name], name) for config in configs for name in _LAYERS if type(config.get(name)) is int]
+    if not told or count in (number for number, _ in told):
+        return []
+    least, name = min(told)
+    said = f"{side.folder} has tensors of {count:,} layers, and its config says {name} = {value_of(least)}. "
+    if count < least:
+        advice = "The rest would be random. Fetch both of one version."
+        return [Finding("fatal", f"{side.side} config", said + advice)]
+    advice = "The further ones are averaged too, in the last block. See that they belong to the model."
+    return [Finding("warning", f"{side.side} config", said + advice)]
 
 
 def own_code(folder: Path | None, config: dict[str, Any]) -> str | None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-_LAYER = re.compile(r"(?:^|\.)(?:layers|layer|h|blocks|block)\.(\d+)\.")
+_LAYER = re.compile(r"(?:^|\.)(?:layers|layer|h|blocks|block)\.(\d{1,9})\.")
 _EMBEDDING = re.compile(r"(?:^|\.)(?:\w*embed(?!_out)\w*|wte|wpe)(?:\.|$)")
 """``embed_out`` is GPT-NeoX's name for the head."""
 _HEAD = re.compile(r"(?:^|\.)(?:lm_head|embed_out|output)\.")
@@ -50,7 +50,7 @@ def part_of(parameter: str) -> int | str:
 
 
 def layer_of(parameter: str) -> int | None:
-    """The layer number in a parameter's name (from 0), or None for embeddings, final norm and head."""
+    """The layer number in a parameter's name (from 0, of nine digits at most), or None for embeddings, final norm and head."""
     found = _LAYER.search(parameter)
     return int(found.group(1)) if found else None
 

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from hma.checkpoints.pair import open_pair
+from hma.errors import CheckpointError
 from tests.written import WORDS, edit, found, llama, only, write, write_json, write_weights
 
 
@@ -130,3 +132,61 @@ def test_rotary_positions_in_two_forms_are_compared_by_what_they_say(folders):
 def test_quantised_weights_are_refused(folders):
     edit(folders[1], quantization_config={"quant_method": "gptq", "bits": 4})
     assert "is quantised" in found(folders, "fatal")[0][2]
+
+
+def without(layer, tensors):
+    """The tensors without those of a layer."""
+    return {name: told for name, told in tensors.items() if f".layers.{layer}." not in name}
+
+
+def test_layers_with_gaps_are_fatal(folders):
+    for gap, tensors in ((2, {**llama(), "model.layers.999999999.x": ("BF16", (4,))}), (0, without(0, llama(3)))):
+        for folder in folders:
+            write_weights(folder / "model.safetensors", tensors)
+        assert [f[:2] for f in found(folders)] == [("fatal", "reference weights"), ("fatal", "policy weights")]
+        assert f"{folders[0]} has no tensors of layer {gap}, and has them of layer " in found(folders)[0][2]
+        with pytest.raises(CheckpointError, match=f"no tensors of layer {gap}"):
+            open_pair(*folders)
+
+
+def test_a_number_too_large_for_a_layer_is_not_one(folders):
+    for digits in (12, 5000):
+        for folder in folders:
+            write_weights(folder / "model.safetensors", {**llama(), f"model.layers.{'9' * digits}.x": ("BF16", (4,))})
+        assert found(folders) == []
+
+
+@pytest.mark.parametrize(
+    "config",
+    [{"num_hidden_layers": 3}, {"n_layer": 3}, {"num_layers": 3}, {"text_config": {"num_hidden_layers": 3, "vocab_size": 8}}],
+)
+def test_fewer_layers_than_the_config_says_are_fatal(folders, config):
+    for folder in folders:
+        edit(folder, **config)
+    assert [f[:2] for f in found(folders)] == [("fatal", "reference config"), ("fatal", "policy config")]
+    assert (
+        f"has tensors of 2 layers, and its config says {next(iter(config.get('text_config', config)))} = 3"
+        in found(folders)[0][2]
+    )
+
+
+def test_more_layers_than_the_config_says_are_a_warning(folders):
+    """As where a layer above the last predicts further tokens."""
+    for folder in folders:
+        edit(folder, num_hidden_layers=1)
+    assert [f[:2] for f in found(folders)] == [("warning", "reference config"), ("warning", "policy config")]
+    assert "has tensors of 2 layers, and its config says num_hidden_layers = 1" in found(folders)[0][2]
+    for folder in folders:
+        edit(folder, num_layers=2)  # one of the names is right
+    assert found(folders) == []
+    for folder in folders:
+        edit(folder, num_hidden_layers="2", num_layers=True)
+    assert found(folders) == []
+
+
+def test_more_layers_than_any_model_has_are_fatal(folders):
+    for folder in folders:
+        write_weights(folder / "model.safetensors", {f"model.layers.{n}.x": ("BF16", (1,)) for n in range(10_001)})
+        edit(folder, num_hidden_layers=10_001)
+    assert [f[:2] for f in found(folders)] == [("fatal", "reference weights"), ("fatal", "policy weights")]
+    assert "has tensors of 10,001 layers" in found(folders)[0][2]

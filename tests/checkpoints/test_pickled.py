@@ -112,6 +112,20 @@ def test_what_is_no_plain_weights_is_refused_with_its_reason(tmp_path):
         assert reason in str(error)
 
 
+def test_names_that_cannot_be_written_are_refused(tmp_path):
+    torch.save({"w": torch.randn(2), "a\ud800": torch.randn(2)}, tmp_path / "x.bin")
+    error = only(tmp_path / "x.bin")
+    assert isinstance(error, CheckpointError)
+    assert r"'a\ud800' cannot be written as UTF-8" in str(error)
+    folders = tiny.write_pair(tmp_path)
+    for folder in folders:
+        as_bin(folder)
+        torch.save({**torch.load(folder / "pytorch_model.bin"), "a\ud800": torch.randn(2)}, folder / "pytorch_model.bin")
+    assert preflight(*folders, allow=[BIN]).is_fatal
+    with pytest.raises(CheckpointError, match="cannot be written as UTF-8"):
+        open_pair(*folders, allow=[BIN])
+
+
 @pytest.mark.parametrize("shards", [1, 3])
 def test_a_pair_in_bin_files_is_merged_to_the_same_weights(tmp_path, shards):
     plain = tiny.write_pair(tmp_path, dtype="bfloat16")

@@ -78,6 +78,12 @@ def test_layer_numbers_are_read_from_names():
     assert layer_of("model.players.3.weight") is None
 
 
+@pytest.mark.parametrize("digits", [10, 5000])
+def test_a_number_that_no_model_reaches_is_no_layer(digits):
+    assert layer_of(f"model.layers.{'9' * (digits - 1)}.x") == (999_999_999 if digits == 10 else None)
+    assert layer_of(f"model.layers.{'9' * digits}.x") is None
+
+
 LAYER = {
     "self_attn.q_proj.weight": ((16, 16), True),
     "self_attn.q_proj.bias": ((16,), False),

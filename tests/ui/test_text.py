@@ -1,10 +1,11 @@
-"""Digits, signs and names, and that no text of others becomes markup."""
+"""Digits, signs and names, and that no text of others becomes markup or speaks to a terminal."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hma import __main__ as program
 from hma import text
 from hma.core.partition import Partition
 from hma.core.point import Score
@@ -12,6 +13,7 @@ from hma.core.precision import Precision
 from hma.core.recipe import Recipe
 from hma.core.statistics import Result
 from hma.core.tax import MEAN, reward_gain, taxes
+from hma.errors import Cancelled, HmaError, MeasureError, Refused, StoreError
 
 
 @pytest.mark.parametrize(
@@ -66,6 +68,35 @@ def test_markup_is_escaped(mark):
 
 def test_a_shortcode_is_broken():
     assert ":\u200b" in text.plain("see :smile: here").replace("\\", "")
+
+
+@pytest.mark.parametrize("mark", ["\x1b[2J", "\x1b]0;title\x07", "\x9b31m", "\r", "\b", "\x00", "\u202e", "\u2028", "\ud800"])
+def test_what_a_terminal_obeys_is_shown_as_its_escape(mark):
+    for shown in (text.printable(f"a {mark} b"), text.plain(f"a {mark} b")):
+        assert mark[0] not in shown
+        assert shown.isprintable()
+        assert shown.encode()
+        assert ascii(mark[0])[1:-1] in shown.replace("\\\\", "\\")
+
+
+def test_words_lines_and_their_spaces_stay_as_they_are():
+    words = "Zeile\n\tñ 5\u00a0% − 日本 می\u200cخواهم 👩\u200d🔬"
+    assert text.printable(words) == words
+
+
+@pytest.mark.parametrize(("kind", "code"), [(Cancelled, 130), (Refused, 2), (MeasureError, 1), (StoreError, 2), (HmaError, 2)])
+def test_errors_are_printed_without_what_a_terminal_obeys(kind, code, monkeypatch, capsys):
+    def refuse():
+        raise kind("no tensor \x1b[2J\x9b[bold]x\u202e\nof [red]it")
+
+    monkeypatch.setattr(program, "app", refuse)
+    with pytest.raises(SystemExit) as caught:
+        program.main()
+    assert caught.value.code == code
+    printed = capsys.readouterr().err
+    assert r"no tensor \x1b[2J\x9b[bold]x\u202e" in printed
+    assert "of [red]it" in printed
+    assert printed.replace("\n", "").isprintable()
 
 
 def result(values):
