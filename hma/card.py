@@ -25,7 +25,7 @@ def files(merge: Merged, folder: Path, boards: Sequence[Board]) -> dict[str, byt
     first is drawn.
     """
     shown = _shown(boards, merge.recipe)
-    parts = [_front_matter(merge), _what(merge), _scores(merge, boards), _front(shown, merge.recipe), _loading(folder)]
+    parts = [_front_matter(merge), _what(merge), _scores(merge, boards), _front(shown, merge.recipe), _loading(merge, folder)]
     content = "\n".join(line for part in [*parts, _origin(merge)] for line in part) + "\n"
     drawn = {PICTURE: picture.front_png(shown, _point(shown, merge.recipe))} if shown else {}
     return {CARD: content.encode(), **drawn}
@@ -138,7 +138,8 @@ def _front(board: Board | None, recipe: Recipe) -> list[str]:
     ]
 
 
-def _loading(folder: Path) -> list[str]:
+def _loading(merge: Merged, folder: Path) -> list[str]:
+    code = ", trust_remote_code=True" if merge.has_code else ""
     return [
         "",
         "## Load it",
@@ -147,8 +148,8 @@ def _loading(folder: Path) -> list[str]:
         "from transformers import AutoModelForCausalLM, AutoTokenizer",
         "",
         f"folder = {folder.name!r}  # where this folder lies",
-        'model = AutoModelForCausalLM.from_pretrained(folder, dtype="auto")',
-        "tokenizer = AutoTokenizer.from_pretrained(folder)",
+        f'model = AutoModelForCausalLM.from_pretrained(folder, dtype="auto"{code})',
+        f"tokenizer = AutoTokenizer.from_pretrained(folder{code})",
         "```",
     ]
 

@@ -105,14 +105,11 @@ def lost(recipe: Recipe, effective: Sequence[float | None]) -> str:
         return ""
     parts = [f"{names[k]} {alpha(recipe.alphas[k])} became {share:.3f}" for k, share in found.items()]
     chosen = recipe.precision
-    dtypes = [f"--dtype {name}" for name in ("float16", "float32") if chosen.dtype not in (name, "float32")]
-    if chosen.dtype == "float16":
-        dtypes = ["--dtype float32"]
-    cures = dtypes + ([] if chosen.rounding == "stochastic" else ["--rounding stochastic"])
-    return (
-        f"Rounding moved the effective alphas: {', '.join(parts)}. Between the two ends {chosen.dtype or 'the checkpoints own dtype'} "
-        f"has too few numbers. Choose {' or '.join(cures) or 'float32 checkpoints'}."
-    )
+    finer = {"float16": ["float32"], "float32": []}.get(chosen.dtype or "", ["float16", "float32"])
+    cures = [f"--dtype {dtype}" for dtype in finer] + (["--rounding stochastic"] if chosen.rounding == "nearest" else [])
+    dtype = chosen.dtype or "the checkpoints' own dtype"
+    advice = f" Choose {' or '.join(cures)}." if cures else ""
+    return f"Rounding moved the effective alphas: {', '.join(parts)}. Between the two ends {dtype} has too few numbers.{advice}"
 
 
 def point_name(point: Point) -> str:

@@ -85,5 +85,9 @@ def test_a_models_own_code_is_run_only_when_allowed(tmp_path, tiny_suite):
     done = hma(*given, "--allow", "code", **home)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "ran").exists()
+    exported = hma("export", *given[1:5], "--alphas", "0.5", "--allow", "code", "--out", tmp_path / "out", **home)
+    assert exported.returncode == 0, exported.stderr
+    assert (tmp_path / "out" / "homemade.py").read_text() == (folders[1] / "homemade.py").read_text()
+    assert "trust_remote_code=True" in (tmp_path / "out" / "README.md").read_text()
     noted = json.loads(hma("preflight", "--reference", folders[0], "--policy", folders[1], "--json").stdout)["findings"]
     assert any("homemade" in f["message"] and "--allow code" in f["message"] for f in noted)

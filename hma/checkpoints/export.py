@@ -19,8 +19,9 @@ from hma.checkpoints.place import placed
 from hma.checkpoints.plan import INDEX, Shard, index_of, planned
 from hma.checkpoints.precision import EffectiveAlpha
 from hma.checkpoints.resident import held_bytes, without
-from hma.checkpoints.source import refuse_outside
+from hma.checkpoints.source import CODE, refuse_outside
 from hma.checkpoints.stream import Written, write_shards
+from hma.checkpoints.within import own_code
 from hma.core.precision import Precision
 from hma.core.recipe import Recipe
 from hma.errors import ExportError
@@ -48,6 +49,11 @@ class Merged:
     recipe: Recipe
     effective: tuple[float | None, ...]
     tokenizer: str = "policy"
+
+    @property
+    def has_code(self) -> bool:
+        """Whether the model is run by Python files of its own."""
+        return bool(_code(self.pair))
 
 
 @dataclass(frozen=True)
@@ -95,7 +101,7 @@ def export(
     if tokenizer == "reference" and not any((pair.reference.folder / name).is_file() for name in _TOKENIZERS):
         raise ExportError(f"{pair.reference.source} has no tokenizer. Choose the policy's: --tokenizer policy.")
     shards = planned(pair, recipe)
-    copied = _copied(pair.policy if tokenizer == "policy" else pair.reference)
+    copied = [*_copied(pair.policy if tokenizer == "policy" else pair.reference), *_code(pair)]
     for path in (*copied, pair.policy.folder / "config.json"):
         refuse_outside(path)
     refuse_patterns([*(path.name for path in copied), *(shard.file for shard in shards)])
@@ -155,6 +161,12 @@ def _copied(end: Checkpoint) -> list[Path]:
     """An end's tokenizer files, chat template and generation settings."""
     found = {path for pattern in TOKENIZER_FILES for path in end.folder.glob(pattern) if path.is_file()}
     return sorted(path for path in found if not path.name.startswith((".", CARD)) and path.suffix != ".safetensors")
+
+
+def _code(pair: Pair) -> list[Path]:
+    """The policy's own Python files, where they were allowed and are what its config names: the model is none without."""
+    policy = pair.policy
+    return sorted(policy.folder.glob("*.py")) if CODE in pair.allow and own_code(policy.folder, policy.config) else []
 
 
 def _config(policy: Checkpoint, precision: Precision) -> bytes:

@@ -49,6 +49,11 @@ def refuse_patterns(names: Iterable[str]) -> None:
             )
 
 
+def named_files(folder: Path) -> set[str]:
+    """The names of all files of an exported folder, recipe.json among them. Raises ExportError as ``read_recipe`` does."""
+    return {RECIPE, *read_recipe(folder)["files"]}
+
+
 def differences(folder: Path) -> list[str]:
     """What in an exported folder is not as its recipe.json says, one sentence each; empty when it is whole."""
     files = read_recipe(folder)["files"]

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hma.checkpoints.manifest import RECIPE
+from hma.checkpoints.manifest import RECIPE, named_files
 from hma.errors import ExportError
 
 _LEFT = re.compile(r"(?P<process>[0-9]+)(\.[0-9a-f]+)?")
@@ -118,6 +118,11 @@ def _check_free(folder: Path, replace: bool, option: str) -> None:
         raise ExportError(
             f"{folder} is not an earlier export (it has no {RECIPE}), so --force leaves it alone. Choose another {option}, "
             "or remove it yourself."
+        )
+    if folder.exists() and (own := sorted(f.name for f in folder.iterdir() if f.name not in named_files(folder))):
+        raise ExportError(
+            f"{folder} holds {own[0]}, which is not of the export in it, so --force leaves it alone. Move that away, or choose "
+            f"another {option}."
         )
 
 

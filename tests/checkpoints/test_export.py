@@ -480,3 +480,14 @@ def test_progress_counts_up_to_the_whole_and_may_stop_the_export(tiny_pair, tmp_
     with pytest.raises(Cancelled):
         export(pair, recipe, tmp_path / "half", live=live, progress=stop)
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_replaced_folder_holds_nothing_of_the_persons_own(tmp_path):
+    pair = open_pair(*tiny.write_pair(tmp_path))
+    done = export(pair, SOME, tmp_path / "out")
+    (done.folder / "notes.txt").write_text("mine")
+    with pytest.raises(ExportError, match=r"holds notes\.txt, which is not of the export in it"):
+        export(pair, SOME, tmp_path / "out", replace=True)
+    assert (done.folder / "notes.txt").read_text() == "mine"
+    (done.folder / "notes.txt").unlink()
+    export(pair, SOME, tmp_path / "out", replace=True)

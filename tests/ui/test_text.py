@@ -1,5 +1,7 @@
 """Digits, signs and names, and that no text of others becomes markup or speaks to a terminal."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -121,6 +123,8 @@ def test_what_rounding_took_is_said_with_its_cures():
     assert "middle" not in said
     assert "float16" in said
     assert not text.lost(recipe, ())
+    halves = text.lost(replace(recipe, precision=Precision("float16")), (0.25, 0.4, 0.4))
+    assert "float16 has too few numbers. Choose --dtype float32 or --rounding stochastic." in halves
 
 
 def test_a_recipe_of_linear_weights_alone_says_so():
