@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from hma import options, report
+from hma import options, report, text
 from hma.bench.cli import app as bench_app
 from hma.board import Board
 from hma.core.recipe import Recipe
@@ -26,7 +26,6 @@ from hma.launch import launch
 from hma.pair_cli import delta, preflight
 from hma.store import Store
 from hma.study import open_store, open_study
-from hma.text import printable
 
 app = typer.Typer(
     name="hma",
@@ -77,6 +76,8 @@ def measure(
         # The point may have been stored under another partition with the same alpha for every layer.
         effective = {} if recipe == point.recipe else {"effective_alphas": []}
         _print_json(point.to_dict() | {"recipe": recipe.to_dict()} | effective)
+        if lost := text.lost(point.recipe, point.effective_alphas):
+            _screen.print(f"[yellow]Warning:[/yellow] {escape(lost)}", highlight=False, soft_wrap=True)
     else:
         report.print_points(study, [point], Board.read(opened, study).reference)
 
@@ -233,16 +234,16 @@ def main() -> None:
     try:
         app()
     except Cancelled as error:
-        _screen.print(escape(printable(str(error))), highlight=False, soft_wrap=True)
+        _screen.print(escape(text.printable(str(error))), highlight=False, soft_wrap=True)
         sys.exit(130)
     except Refused as error:
-        _screen.print(f"[red]Error:[/red] {escape(printable(str(error)))}", highlight=False, soft_wrap=True)
+        _screen.print(f"[red]Error:[/red] {escape(text.printable(str(error)))}", highlight=False, soft_wrap=True)
         sys.exit(2)
     except MeasureError as error:
-        _screen.print(f"[red]Not measured:[/red] {escape(printable(str(error)))}", highlight=False, soft_wrap=True)
+        _screen.print(f"[red]Not measured:[/red] {escape(text.printable(str(error)))}", highlight=False, soft_wrap=True)
         sys.exit(1)
     except HmaError as error:
-        _screen.print(f"[red]Error:[/red] {escape(printable(str(error)))}", highlight=False, soft_wrap=True)
+        _screen.print(f"[red]Error:[/red] {escape(text.printable(str(error)))}", highlight=False, soft_wrap=True)
         sys.exit(2)
 
 

@@ -4,6 +4,8 @@ import json
 import os
 
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 
 from tests.checkpoints.test_adapter import write_adapter
 from tests.checkpoints.test_pickled import as_bin
@@ -29,6 +31,17 @@ def test_delta_prints_a_row_a_block_and_the_same_as_json(bfloat16):
     assert sum(change["weights"] for change in said["tensors"].values()) == said["total"]["weights"]
     assert 0.5 < said["total"]["changed_share"] < 1
     assert f"{100 * said['total']['changed_share']:.1f} %" in lines[5]
+
+
+def test_what_rounding_took_is_warned_of_on_standard_error_beside_the_json(tiny_suite, tmp_path):
+    folders = write_pair(tmp_path, dtype="bfloat16")
+    weights = load_file(folders[0] / "model.safetensors")
+    neighbours = {name: (tensor.view(torch.int16) + 1).view(torch.bfloat16) for name, tensor in weights.items()}
+    save_file(neighbours, folders[1] / "model.safetensors", metadata={"format": "pt"})
+    given = ["--reference", folders[0], "--policy", folders[1], "--suite", tiny_suite, "--alphas", "0.3", "--json"]
+    done = hma("measure", *given, "--store", tmp_path / "s.sqlite")
+    assert json.loads(done.stdout)["effective_alphas"] == [0.0] * 3
+    assert "input 0.3 became 0.000" in " ".join(done.stderr.split())
 
 
 def test_an_adapter_is_measured_and_exported_like_any_policy(bfloat16, tiny_suite, tmp_path):
