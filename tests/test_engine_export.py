@@ -133,7 +133,7 @@ def test_a_worker_that_is_ended_in_the_middle_leaves_no_half_folder(tiny_study, 
 
 
 def test_a_pair_that_changed_on_disk_is_not_exported(engine, tiny_suite, tmp_path):
-    folders = tiny.write_pair(tmp_path / "pair")
+    folders = tiny.write_pair(tmp_path / "pair", num_layers=4)  # A pair that no worker holds yet from elsewhere.
     study = open_study(*folders, tiny_suite)
     measured(engine, study, 0.2, 0.3, 0.4)
     config = json.loads((folders[1] / "generation_config.json").read_text())

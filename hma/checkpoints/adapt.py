@@ -19,7 +19,7 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 from transformers import AutoModelForCausalLM
 from transformers.utils import logging as transformers_logging
 
-from hma.checkpoints.fingerprint import TOKENIZER_FILES
+from hma.checkpoints.fingerprint import tokenizer_files
 from hma.checkpoints.source import CODE, refuse_outside
 from hma.checkpoints.vocabulary import has_tokenizer
 
@@ -52,8 +52,8 @@ def merge(reference: Path, adapter: Path, out: Path, allow: Collection[str] = ()
 def _copied(reference: Path, adapter: Path) -> list[Path]:
     """The reference's config and generation settings, and the tokenizer files of the one of the two that has its own."""
     home = adapter if has_tokenizer(adapter) else reference
-    tokenizer = {f for pattern in TOKENIZER_FILES for f in home.glob(pattern) if f.is_file() and f.name not in _COPIED}
-    copied = [*(reference / name for name in _COPIED if (reference / name).is_file()), *sorted(tokenizer)]
+    tokenizer = [file for file in tokenizer_files(home) if file.name not in _COPIED]
+    copied = [*(reference / name for name in _COPIED if (reference / name).is_file()), *tokenizer]
     for file in copied:
         refuse_outside(file)
     return copied

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hma.checkpoints.finding import Finding, name_of, others, value_of
-from hma.checkpoints.fingerprint import TOKENIZER_FILES, fingerprint
+from hma.checkpoints.fingerprint import fingerprint, tokenizer_files
 from hma.checkpoints.folder import ADAPTER, Contents, read_folder
 from hma.checkpoints.header import Tensor, is_file, read_header, read_json
 from hma.checkpoints.pickled import headers
@@ -99,7 +99,7 @@ def _name(reference: Contents, adapter: Path) -> str:
     """A name for what the merge depends on."""
     assert reference.folder is not None
     files = [adapter / ADAPTER, *(adapter / n for n in (_SAFETENSORS, _PICKLED) if is_file(adapter / n))]
-    files += sorted({f for pattern in TOKENIZER_FILES for f in adapter.glob(pattern) if f.is_file()})
+    files += tokenizer_files(adapter)
     hashes = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
     versions = [importlib.metadata.version(name) for name in ("peft", "transformers", "torch")]
     return digest([fingerprint(reference.folder, reference.config, reference.tensors), hashes, versions])

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hma.checkpoints.fingerprint import TOKENIZER_FILES
+from hma.checkpoints.fingerprint import tokenizer_files
 from hma.checkpoints.manifest import ENDS, RECIPE, refuse_patterns
 from hma.checkpoints.pair import Checkpoint, Pair
 from hma.checkpoints.place import placed
@@ -159,8 +159,8 @@ def _version(name: str) -> str | None:
 
 def _copied(end: Checkpoint) -> list[Path]:
     """An end's tokenizer files, chat template and generation settings."""
-    found = {path for pattern in TOKENIZER_FILES for path in end.folder.glob(pattern) if path.is_file()}
-    return sorted(path for path in found if not path.name.startswith((".", CARD)) and path.suffix != ".safetensors")
+    found = tokenizer_files(end.folder)
+    return [path for path in found if not path.name.startswith((".", CARD)) and path.suffix != ".safetensors"]
 
 
 def _code(pair: Pair) -> list[Path]:

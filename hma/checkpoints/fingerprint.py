@@ -12,7 +12,7 @@ from hma.checkpoints.header import Tensor
 _WINDOWS, _WINDOW = 16, 1 << 14
 """Of a tensor of more bytes than these two's product, that many evenly spaced windows enter the fingerprint."""
 
-TOKENIZER_FILES = ("*token*", "vocab*", "merges.txt", "*.model", "*.jinja", "generation_config.json")
+_TOKENIZER_FILES = ("*token*", "vocab*", "merges.txt", "*.model", "*.jinja", "generation_config.json")
 """What else in a checkpoint's folder its answers depend on."""
 
 
@@ -23,7 +23,7 @@ def fingerprint(folder: Path, config: dict[str, Any], tensors: dict[str, Tensor]
     minutes: training changes weights all over a tensor, so that the windows tell two checkpoints apart.
     """
     hasher = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
-    for file in sorted({f for pattern in TOKENIZER_FILES for f in folder.glob(pattern) if f.is_file()}):
+    for file in tokenizer_files(folder):
         hasher.update(f"{file.name} {hashlib.sha256(file.read_bytes()).hexdigest()}".encode())
     for name in sorted(tensors):
         tensor = tensors[name]
@@ -33,6 +33,11 @@ def fingerprint(folder: Path, config: dict[str, Any], tensors: dict[str, Tensor]
                 stream.seek(start)
                 hasher.update(stream.read(end - start))
     return hasher.hexdigest()[:16]
+
+
+def tokenizer_files(folder: Path) -> list[Path]:
+    """The folder's files of its tokenizer, chat template and generation settings, in the order of their names."""
+    return sorted({f for pattern in _TOKENIZER_FILES for f in folder.glob(pattern) if f.is_file()})
 
 
 def windows(tensor: Tensor) -> list[tuple[int, int]]:

@@ -11,7 +11,7 @@ from typing import Any
 from hma.checkpoints.adapter import is_adapter, merged_folder, read_adapter
 from hma.checkpoints.checks import ADVICE, check_pair, check_settings
 from hma.checkpoints.finding import refuse_fatal
-from hma.checkpoints.fingerprint import fingerprint
+from hma.checkpoints.fingerprint import fingerprint, tokenizer_files
 from hma.checkpoints.folder import Contents, read_folder
 from hma.checkpoints.header import Tensor
 from hma.checkpoints.source import CODE, commit_of, find_folder, split_revision
@@ -37,6 +37,11 @@ class Checkpoint:
     fingerprint: str
     revision: str | None = None
 
+    def files(self) -> list[Path]:
+        """Every file that its fingerprint may hang on."""
+        beside = {self.folder / "config.json", *tokenizer_files(self.folder), *self.folder.glob("*.py")}
+        return sorted({tensor.file for tensor in self.tensors.values()} | beside)
+
     @property
     def num_layers(self) -> int:
         """Layers numbered in the tensors' names."""
@@ -59,9 +64,8 @@ class Pair:
         return self.policy.num_layers
 
     def stamps(self) -> list[tuple[str, int, int, int]]:
-        """Which weight files there are now, each with what changes when it is written. Raises OSError for one that is gone."""
-        files = sorted({t.file for end in (self.reference, self.policy) for t in end.tensors.values()})
-        found = ((file, file.stat()) for file in files)
+        """The files it was opened from, each with what changes when it is written. Raises OSError for one that is gone."""
+        found = ((file, file.stat()) for end in (self.reference, self.policy) for file in end.files())
         return [(str(file), stat.st_ino, stat.st_size, stat.st_mtime_ns) for file, stat in found]
 
     @property
