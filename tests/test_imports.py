@@ -14,7 +14,7 @@ ALLOWED = {
     "core": {"errors"},
     "store": {"core", "errors"},
     "checkpoints": {"core", "errors"},
-    "evaluate": {"core", "errors"},
+    "evaluate": {"checkpoints", "core", "errors"},
     "lab": {"core", "errors", "checkpoints", "evaluate"},
     "study": {"core", "errors", "checkpoints", "evaluate", "store"},
     "workbench": {"core", "errors", "checkpoints", "evaluate", "store"},
