@@ -34,7 +34,7 @@ def _chosen(board: Board, key: str) -> None:
 
 def _key(board: Board) -> str:
     """New with the list's own words: the browser names a choice by its words, and old ones may mean nothing any more."""
-    return f"point_choice_{board.study.key}_{board.revision}_{state.view().listing}"
+    return f"point_choice_{board.study.view}_{board.revision}_{state.view().listing}"
 
 
 def _listed(board: Board, point: Point) -> str:
@@ -59,7 +59,7 @@ def _scores(board: Board, point: Point) -> str:
     lost: dict[str, Difference] = {}
     gain: Difference | None = None
     if board.reference is not None:
-        before, here = results(board.reference.key), results(point.key)
+        before, here = (results(p.key, board.study.num_items) for p in (board.reference, point))
         lost = taxes(before, here, board.study.groups)
         gain = reward_gain(before, here)
     rows = [_row(board.study.reward, point, board, REWARD, None)]
