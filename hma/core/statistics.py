@@ -160,3 +160,13 @@ def interval(samples: np.ndarray, level: float = 0.95) -> tuple[float, float]:
 def intervals(samples: np.ndarray, level: float = 0.95) -> np.ndarray:
     """``interval`` of each row of ``(num_points, NUM_RESAMPLES)``: ``(num_points, 2)``."""
     return np.quantile(samples, [(1 - level) / 2, (1 + level) / 2], axis=1).T
+
+
+def mirrored_interval(value: float, samples: np.ndarray, level: float = 0.95) -> tuple[float, float]:
+    """The interval of a value that picks the best or worst of many, such as a maximum: the resamples' quantiles, mirrored at it.
+
+    Such a value lies too far out on the items that it was computed from, and its resamples lie as far out again. Mirrored
+    (the basic bootstrap interval), they take that back, and the value itself may lie outside.
+    """
+    low, high = interval(samples, level)
+    return 2 * value - high, 2 * value - low
