@@ -91,15 +91,6 @@ class PairRM:
         return text
 
 
-def base_of(ranker: Path) -> str:
-    """Where a ranker's base model is by its own config: a folder within the ranker's, or what a hub calls it."""
-    try:
-        name = str(json.loads((ranker / "config.json").read_text(encoding="utf-8"))["model_name"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise SuiteError(f"{ranker} holds no ranker: its config.json names no model_name ({error!r}). {_WANTED}") from None
-    return str(ranker / name) if (ranker / name).is_dir() else name
-
-
 _WANTED = "Expected PairRM's own format: llm-blender's config.json and model.safetensors."
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from hma.errors import SuiteError
-from hma.evaluate.rows import Row, rows_of, text_of
+from hma.evaluate.datafiles import Row, rows_of, text_of
 
 OWN, HH_RLHF, ALPACA_EVAL = "prompts", "hh-rlhf", "alpaca-eval"
 _FIELDS = {OWN: "prompt", HH_RLHF: "chosen", ALPACA_EVAL: "instruction"}

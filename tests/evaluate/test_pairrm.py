@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from hma.errors import SuiteError
-from hma.evaluate.pairrm import Comparison, PairRM, base_of
+from hma.evaluate.pairrm import Comparison, PairRM
 from hma.evaluate.prompts import Prompt
 from hma.lab.judging import open_ranker
 from hma.lab.preferences import draw_preferences
@@ -83,15 +83,6 @@ def test_a_prompt_that_would_be_cut_is_refused(ranker):
     ranker.check([fits])
     with pytest.raises(SuiteError, match="The prompt 'long' has 33 tokens; the ranker reads 32"):
         ranker.check([fits, Prompt("long", ("flour " * 30,))])
-
-
-def test_the_base_is_the_folder_within_or_what_the_config_calls_it(tmp_path):
-    assert base_of(RANKER) == str(RANKER / "base")
-    (tmp_path / "config.json").write_text('{"model_name": "microsoft/deberta-v3-large"}')
-    assert base_of(tmp_path) == "microsoft/deberta-v3-large"
-    (tmp_path / "config.json").write_text("{}")
-    with pytest.raises(SuiteError, match="names no model_name"):
-        base_of(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import json
 import pytest
 
 from hma.errors import SuiteError
+from hma.evaluate.datafiles import find_files
 from hma.evaluate.prompts import Prompt, hh_rlhf_turns, read_answers, read_prompts
-from hma.evaluate.rows import find_files
 
 DIALOGUE = "\n\nHuman: who ?\n\nAssistant: me .\n\nHuman: why ?\n\nAssistant: because ."
 
