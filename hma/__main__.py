@@ -54,13 +54,14 @@ def measure(
     policy: options.Policy = options.POLICY,
     allow: options.Allow = None,
     suite: options.SuiteFile = options.SUITE,
+    reward: options.Program = None,
     split: options.Split = "validation",
     size: options.Size = None,
     store: options.StoreFile = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Measure one merge: its reward and abilities. A point that the store has is not measured again."""
-    study = open_study(reference, policy, suite, split, size, options.chosen_allow(allow))
+    study = open_study(reference, policy, suite, split, size, options.chosen_allow(allow), options.chosen_program(reward))
     cut, precision = options.Cut(blocks, pivots, own, linear_only), options.chosen_precision(dtype, rounding, seed)
     recipe = options.chosen_recipe(study.num_layers, alphas, cut, precision)
     opened = open_store(store)
@@ -84,13 +85,14 @@ def front(
     policy: options.Policy = options.POLICY,
     allow: options.Allow = None,
     suite: options.SuiteFile = options.SUITE,
+    reward: options.Program = None,
     split: options.Split = "validation",
     size: options.Size = None,
     store: options.StoreFile = None,
     as_json: options.AsJson = False,
 ) -> None:
     """The points that no other point beats, and the hypervolume between them and the worst corner of the two ends."""
-    study = open_study(reference, policy, suite, split, size, options.chosen_allow(allow))
+    study = open_study(reference, policy, suite, split, size, options.chosen_allow(allow), options.chosen_program(reward))
     if store and not store.expanduser().exists():
         raise StoreError(f"There is no store at {store}. Name the file that has the points, or measure some: {_sweep()}")
     board = Board.read(open_store(store), study)
@@ -112,13 +114,14 @@ def start_app(
     policy: options.Policy = options.POLICY,
     allow: options.Allow = None,
     suite: options.SuiteFile = options.SUITE,
+    reward: options.Program = None,
     store: options.StoreFile = None,
     browser: Annotated[bool, typer.Option(help="Open a browser window at the page.")] = True,
 ) -> None:
     """Open the app in a browser."""
-    study = open_study(reference, policy, suite, allow=options.chosen_allow(allow))
+    study = open_study(reference, policy, suite, allow=options.chosen_allow(allow), program=options.chosen_program(reward))
     open_store(store)
-    places = {"reference": study.reference, "policy": study.policy, "suite": study.suite_path}
+    places = {"reference": study.reference, "policy": study.policy, "suite": study.suite_path, "program": study.program}
     launch(port, address, **places, allow=study.allow, store=store, browser=browser)
 
 

@@ -41,13 +41,14 @@ def sweep(
     policy: options.Policy = options.POLICY,
     allow: options.Allow = None,
     suite: options.SuiteFile = options.SUITE,
+    reward: options.Program = None,
     split: options.Split = "validation",
     size: options.Size = None,
     store: options.StoreFile = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Measure the MA sweep (one alpha for all blocks), or a grid of block alphas. Interrupted, it resumes when run again."""
-    study = open_study(reference, policy, suite, split, size, options.chosen_allow(allow))
+    study = open_study(reference, policy, suite, split, size, options.chosen_allow(allow), options.chosen_program(reward))
     partition = options.Cut(blocks, pivots, own, linear_only).partition(study.num_layers)
     recipes = options.swept_recipes(partition, steps, grid, options.chosen_precision(dtype, rounding, seed))
     opened = open_store(store)

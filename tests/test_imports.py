@@ -16,7 +16,7 @@ ALLOWED = {
     "rows": {"core"},
     "store": {"core", "errors", "rows", "schema"},
     "checkpoints": {"core", "errors"},
-    "evaluate": {"core", "errors"},
+    "evaluate": {"checkpoints", "core", "errors"},
     "lab": {"core", "errors", "checkpoints", "evaluate"},
     "study": {"core", "errors", "checkpoints", "evaluate", "store"},
     "workbench": {"core", "errors", "checkpoints", "evaluate", "store"},
