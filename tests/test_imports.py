@@ -29,6 +29,8 @@ ALLOWED = {
     "picture": {"board", "core", "look", "ranges", "text"},
     "ui": {"board", "core", "errors", "engine", "evaluate", "look", "process", "ranges", "store", "study", "text"},
     "report": {"board", "core", "text"},
+    "lookup": {"board", "core", "errors", "methods", "options", "store", "study", "text"},
+    "sure_cli": {"board", "core", "errors", "lookup", "options", "report", "store", "study", "text"},
     "launch": {"errors"},
     "card": {"board", "checkpoints", "core", "look", "picture", "text"},
     "methods": {"checkpoints", "core", "errors"},
@@ -38,7 +40,7 @@ ALLOWED = {
     "pair_cli": {"checkpoints", "core", "options"},
     "bench": {"board", "checkpoints", "core", "errors", "engine", "store", "study", "ui"},
     "__main__": {"board", "checkpoints", "core", "errors", "engine", "store", "study"}
-    | {"lab", "bench", "report", "launch", "export_cli", "options", "pair_cli", "text"},
+    | {"lab", "bench", "report", "launch", "export_cli", "lookup", "options", "pair_cli", "sure_cli", "text"},
     "__init__": set(),
 }
 """What each part of ``hma`` may import from ``hma``; itself always."""
@@ -65,6 +67,8 @@ LIGHT = {
     "methods",
     "options",
     "pair_cli",
+    "lookup",
+    "sure_cli",
     "bench",
     "__main__",
     "__init__",
