@@ -11,8 +11,7 @@ from hma.core.recipe import digest
 from hma.core.study import Axis
 from hma.errors import SuiteError
 from hma.evaluate import sources
-
-SPLITS = ("validation", "test")
+from hma.evaluate.ability import SPLITS, Ability, read_ability
 
 VERSION = 1
 """To be raised when evaluation itself comes to give other scores, so that old points are not mixed with new ones."""
@@ -48,15 +47,6 @@ class Reward:
 
 
 @dataclass(frozen=True)
-class Ability:
-    """An lm-eval task by its YAML file, and the one metric of it that counts."""
-
-    axis: Axis
-    task: Path
-    metric: str
-
-
-@dataclass(frozen=True)
 class Suite:
     """A suite at one split and size. ``num_items`` items of each task and as many chat prompts."""
 
@@ -73,7 +63,7 @@ class Suite:
     def is_local(self) -> bool:
         """Whether it needs nothing from a hub."""
         judged = self.reward.kind == "program" or Path(self.reward.judge).is_dir()
-        return judged and all(sources.task_is_local(ability.task) for ability in self.abilities)
+        return judged and all(ability.is_local for ability in self.abilities)
 
 
 def load_suite(path: str | Path, split: str = "validation", size: str | None = None) -> Suite:
@@ -94,7 +84,7 @@ def load_suite(path: str | Path, split: str = "validation", size: str | None = N
             raise SuiteError(f"Size '{size}' is not in {path}. It offers: {', '.join(data['sizes'])}.")
         num_items = _number(data["sizes"], size, int, 1)
         reward = _reward(data["reward"], path, split, num_items)
-        abilities = tuple(_ability(entry, path) for entry in data["abilities"])
+        abilities = tuple(read_ability(entry, path) for entry in data["abilities"])
         title = data["title"]
     except KeyError as error:
         raise SuiteError(f"{path} is not a suite: it has no {error}. See the shipped suite.json.") from None
@@ -161,14 +151,6 @@ def _number(data: dict[str, Any], name: str, kind: type[int] | type[float], low:
     return kind(value)
 
 
-def _ability(data: dict[str, Any], path: Path) -> Ability:
-    axis = Axis(data["name"], data["title"], data["unit"], data.get("group", data["name"]))
-    task = (path.parent / data["task"]).resolve()
-    if not task.is_file():
-        raise SuiteError(f"{path} names the task {task}, which does not exist.")
-    return Ability(axis, task, data["metric"])
-
-
 def load_prompts(path: Path) -> tuple[Prompt, ...]:
     """Prompts from a JSONL file of ``{"id", "prompt"}``; SuiteError names the line that is wrong."""
     prompts = []
@@ -198,6 +180,5 @@ def _content(reward: Reward, abilities: tuple[Ability, ...], split: str) -> list
     else:
         content.append(reward.judge)
     for ability in abilities:
-        content.append([ability.axis.name, ability.axis.group, ability.metric])
-        content.append(sources.hashes_of(sources.task_files(ability.task, split)))
+        content += ability.content(split)
     return content

@@ -1,0 +1,92 @@
+"""Local JSONL data: a field that a task's templates read must stand in every line that is used."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, TemplateSyntaxError, meta
+
+from hma.errors import SuiteError
+from hma.evaluate import sources
+from hma.evaluate.ability import Part
+
+_TEMPLATES = ("doc_to_text", "doc_to_target", "doc_to_choice", "description", "gen_prefix")
+
+Line = tuple[Path, int, dict[str, Any]]
+"""A file, the number of a line in it, and what the line says."""
+
+
+def lines_of(settings: Mapping[str, Any], part: Part) -> list[Line] | None:
+    """The lines of a part's items in their order; None where the data are not local lines of JSON.
+
+    Raises SuiteError for a line that is not an object, where other lines of its file are.
+    """
+    files = sources.data_files(settings)
+    files_of_part = files.get(part.split) or files.get("")
+    if settings.get("dataset_path") != "json" or not files_of_part or (settings["dataset_kwargs"].get("field")):
+        return None
+    lines: list[Line] = []
+    for file in files_of_part:
+        found = _lines(file)
+        if found is None:
+            return None
+        lines += found
+    return [lines[i] for i in part.items(len(lines))]
+
+
+def check_fields(settings: Mapping[str, Any], lines: list[Line]) -> None:
+    """Raises SuiteError, with file and line, when one of ``lines`` lacks a field that a template of the task reads.
+
+    ``datasets`` would fill it with None, and the prompt would say so. Settings with ``process_docs`` are left alone: it
+    may make the fields.
+    """
+    if settings.get("process_docs") is not None:
+        return
+    known = {name for _, _, fields in lines for name in fields}
+    for reader in _TEMPLATES:
+        for name in sorted(_fields(settings.get(reader), known)):
+            for file, number, fields in lines:
+                if name not in fields:
+                    raise SuiteError(
+                        f"{file}, line {number} has no field '{name}', which the task's {reader} reads; it has: "
+                        f"{', '.join(fields)}. Add it (null where there is none)."
+                    )
+
+
+def _fields(template: Any, known: set[str]) -> set[str]:
+    """The fields that a template reads: itself where it is a field's name, else the variables in it."""
+    if not isinstance(template, str) or isinstance(template, sources.Function):
+        return set()
+    if template in known:
+        return {template}
+    try:
+        return meta.find_undeclared_variables(Environment().parse(template))
+    except TemplateSyntaxError:
+        return set()
+
+
+def _lines(file: Path) -> list[Line] | None:
+    try:
+        with file.open(encoding="utf-8") as stream:
+            found = list(_objects(file, stream))
+    except (OSError, UnicodeDecodeError):
+        return None
+    return found if found and all(isinstance(fields, dict) for _, _, fields in found) else None
+
+
+def _objects(file: Path, stream: Any) -> Iterator[Line]:
+    for number, line in enumerate(stream, start=1):
+        if not line.strip():
+            continue
+        try:
+            fields = json.loads(line)
+        except json.JSONDecodeError as error:
+            if number == 1:  # One value over several lines: JSON, and not lines of it.
+                return
+            raise SuiteError(f"{file}, line {number} cannot be read as JSON: {error}. Correct the line.") from None
+        if number > 1 and not isinstance(fields, dict):
+            raise SuiteError(f"{file}, line {number} is {line.strip()[:60]!r}, expected an object with the item's fields.")
+        yield file, number, fields
