@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,15 +11,17 @@ from lm_eval.api.instance import Instance
 from lm_eval.models.utils import normalize_gen_kwargs
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from hma.core.recipe import digest
 from hma.core.statistics import Result
 from hma.errors import SuiteError
 from hma.evaluate.ability import Ability
 from hma.evaluate.generation import AnswerPlan, Progress, no_progress
 from hma.evaluate.likelihood import LikelihoodPlan
-from hma.evaluate.metrics import by_document, open_metric, rehearse, values_of
+from hma.evaluate.metrics import open_metric, rehearse, values_of
 from hma.evaluate.tasks import build_requests, open_task
+from hma.evaluate.tiers import Plan, Planned, Tier
 
-_KEPT = {"until", "do_sample", "temperature", "max_gen_toks", "top_p", "top_k"}
+_OBEYED = {"until", "do_sample", "temperature", "max_gen_toks", "top_p", "top_k"}
 """Generation settings that greedy decoding obeys, or that mean nothing to it."""
 
 
@@ -36,68 +39,102 @@ class AbilityTask:
         tokenizer: PreTrainedTokenizerBase,
         device: torch.device,
         context_length: int | None = None,
+        ends: Sequence[int] = (),
     ) -> None:
-        """Builds the first ``num_items`` documents of ``split``. Raises SuiteError for a task that cannot be used."""
+        """Builds the first ``num_items`` documents of ``split``, in tiers cut at ``ends``.
+
+        Raises SuiteError for a task that cannot be used, before any forward pass.
+        """
         self.name = ability.axis.name
         self._task = open_task(ability, split, num_items)
         self._metric = open_metric(self._task, ability)
-        self._requests = build_requests(self._task, ability, split, num_items)
-        rehearse(self._task, self._metric, self._requests, ability, split)
-        try:
-            self._plans = _plans(self._requests, tokenizer, device, context_length)
-        except SuiteError as error:
-            raise SuiteError(f"{self.name}: {error}") from None
-        self._ids = _ids(self._requests)
+        self._documents = build_requests(self._task, ability, split, num_items)
+        rehearse(self._task, self._metric, self._documents, ability, split)
+        self.ids = _ids(self._documents)
+        """The items' ids, in their order."""
+        self.hashes = tuple(map(_asked, self._documents))
+        """A hash of what each item holds and asks."""
+
+        def plan(tier: Tier) -> Plan:
+            try:
+                return _plan(self._requests(*tier), tokenizer, device, context_length)
+            except SuiteError as error:
+                raise SuiteError(f"{self.name}: {error}") from None
+
+        self._planned = Planned(plan, tuple(ends), num_items)
 
     @property
     def model_seconds(self) -> float:
         """Seconds that the last ``responses`` spent in the model itself."""
+        return self._planned.model_seconds
+
+    def result(self, model: PreTrainedModel, progress: Progress = no_progress, start: int = 0) -> Result:
+        """Measure the model on the task's items from ``start`` on."""
+        return self.scored(self.responses(model, progress, start), start)
+
+    def responses(self, model: PreTrainedModel, progress: Progress = no_progress, start: int = 0) -> list[Any]:
+        """The model's answer to each request of the items from ``start`` on.
+
+        A text, or a log-likelihood with whether it is the greedy choice.
+        """
+        return self._planned.responses(model, progress, start)
+
+    def scored(self, responses: list[Any], start: int = 0) -> Result:
+        """The metric's per-item results of ``responses`` to the items from ``start`` on, with the texts among these."""
+        documents = self._documents[start:]
+        items = self._metric.items(values_of(self._task, self._metric, documents, responses))
+        texts = tuple(response for response in responses if isinstance(response, str))
+        outputs = texts if len(texts) == len(documents) else None
+        return Result(self._metric.aggregation, items, self.ids[start:], outputs, self.hashes[start:])
+
+    def _requests(self, start: int, end: int | None = None) -> list[Instance]:
+        return [request for requests in self._documents[start:end] for request in requests]
+
+
+class _Several:
+    """Plans for the several kinds of request that a task makes of each document, as one."""
+
+    def __init__(self, plans: Sequence[tuple[Plan, Sequence[int]]]) -> None:
+        """``plans`` come with the places of their requests among all."""
+        self._plans = plans
+        self._total = sum(len(places) for _, places in plans)
+
+    @property
+    def model_seconds(self) -> float:
         return sum(plan.model_seconds for plan, _ in self._plans)
 
-    def result(self, model: PreTrainedModel, progress: Progress = no_progress) -> Result:
-        """Measure the model on every item of the task."""
-        return self.scored(self.responses(model, progress))
-
     def responses(self, model: PreTrainedModel, progress: Progress = no_progress) -> list[Any]:
-        """The model's answer to each request: a text, or a log-likelihood with whether it is the greedy choice."""
-        responses: list[Any] = [None] * len(self._requests)
+        """The model's answer to each request, in the order of all."""
+        found: list[Any] = [None] * self._total
         before = 0
         for plan, places in self._plans:
 
-            def of_all(done: int, total: int, before: int = before) -> None:
-                progress(before + done, len(responses))
+            def share(done: int, total: int, before: int = before) -> None:
+                progress(before + done, self._total)
 
-            found = plan.scores(model, of_all) if isinstance(plan, LikelihoodPlan) else plan.answers(model, of_all)
-            for place, response in zip(places, found, strict=True):
-                responses[place] = response
+            for place, response in zip(places, plan.responses(model, share), strict=True):
+                found[place] = response
             before += len(places)
-        return responses
-
-    def scored(self, responses: list[Any]) -> Result:
-        """The metric's per-item results of ``responses``, with the texts among them."""
-        texts = tuple(response for response in responses if isinstance(response, str))
-        items = self._metric.items(values_of(self._task, self._metric, self._requests, responses))
-        return Result(self._metric.aggregation, items, self._ids, texts if len(texts) == len(items) else None)
+        return found
 
 
-def _plans(
+def _plan(
     requests: Sequence[Instance], tokenizer: PreTrainedTokenizerBase, device: torch.device, context_length: int | None
-) -> list[tuple[LikelihoodPlan | AnswerPlan, list[int]]]:
-    """A plan for each kind of request that the task makes, with the places of these requests among all."""
+) -> Plan:
     kinds: dict[str, list[int]] = {}
     for place, request in enumerate(requests):
         kinds.setdefault(request.request_type, []).append(place)
-    plans: list[tuple[LikelihoodPlan | AnswerPlan, list[int]]] = []
+    plans: list[tuple[Plan, list[int]]] = []
     for kind, places in kinds.items():
         asked = [requests[place] for place in places]
         if kind == "loglikelihood":
-            pairs = [request.args for request in asked]
-            plans.append((LikelihoodPlan(pairs, tokenizer, device, context_length=context_length), places))
+            plan = LikelihoodPlan([request.args for request in asked], tokenizer, device, context_length=context_length)
         elif kind == "generate_until":
-            plans.append((_answer_plan(asked, tokenizer, device, context_length), places))
+            plan = _answer_plan(asked, tokenizer, device, context_length)
         else:
-            raise SuiteError(f"It asks for '{kind}' requests. Supported are loglikelihood and generate_until.")
-    return plans
+            raise SuiteError(f"It makes '{kind}' requests. Supported are loglikelihood and generate_until.")
+        plans.append((plan, places))
+    return plans[0][0] if len(plans) == 1 else _Several(plans)
 
 
 def _answer_plan(
@@ -109,7 +146,7 @@ def _answer_plan(
     settings = normalize_gen_kwargs(said)
     if settings["do_sample"] and settings.get("temperature", 1.0) > 0:
         raise SuiteError("It samples its answers. Abilities are decoded greedily: set do_sample to false.")
-    if unknown := sorted(set(settings) - _KEPT):
+    if unknown := sorted(set(settings) - _OBEYED):
         raise SuiteError(f"It asks for the generation setting '{unknown[0]}', which is not supported. Leave it out.")
     return AnswerPlan(
         [request.args[0] for request in requests],
@@ -121,8 +158,16 @@ def _answer_plan(
     )
 
 
-def _ids(requests: Sequence[Instance]) -> tuple[str, ...]:
-    """A name for each document: its own ``id`` where all have one of their own, else its place."""
-    documents = {document: members[0].doc for document, members in by_document(requests).items()}
-    own = [doc.get("id") if isinstance(doc, dict) else None for doc in documents.values()]
-    return tuple(map(str, own if None not in own and len(set(map(str, own))) == len(own) else documents))
+def _ids(documents: Sequence[Sequence[Instance]]) -> tuple[str, ...]:
+    """A name for each document: its own ``id``, or its place where it has none or an earlier one has the same."""
+    ids: dict[str, None] = {}
+    for place, requests in enumerate(documents):
+        doc = requests[0].doc
+        own = str(doc.get("id", place) if isinstance(doc, dict) else place)
+        ids[own if own not in ids else f"{own} ({place})"] = None
+    return tuple(ids)
+
+
+def _asked(requests: Sequence[Instance]) -> str:
+    """A hash of a document and its requests."""
+    return digest(json.dumps([requests[0].doc, [request.args for request in requests]], sort_keys=True, default=str))

@@ -95,15 +95,18 @@ def open_metric(task: ConfigurableTask, ability: Ability) -> Metric:
     return Metric(ability.axis.name, name, chain or chains[0], _KINDS.get(known, "own"), aggregate, ability.out_of)
 
 
-def values_of(task: ConfigurableTask, metric: Metric, requests: Sequence[Instance], responses: Sequence[Any]) -> list[Any]:
-    """lm-eval's value of the metric for each document of ``requests``, from the model's ``responses`` to them."""
+def values_of(
+    task: ConfigurableTask, metric: Metric, documents: Sequence[Sequence[Instance]], responses: Sequence[Any]
+) -> list[Any]:
+    """lm-eval's value of the metric for each document, from the model's ``responses`` to the requests of all, in order."""
+    requests = [request for members in documents for request in members]
     for request, response in zip(requests, responses, strict=True):
         request.resps = [response] * (request.repeats or 1)
         request.filtered_resps = {}
     for ensemble in task._filters:
-        ensemble.apply(list(requests))
+        ensemble.apply(requests)
     values = []
-    for members in by_document(requests).values():
+    for members in documents:
         found = task.process_results(members[0].doc, [member.filtered_resps[metric.chain] for member in members])
         if metric.name not in found:
             raise KeyError(f"{metric.name} is not among what the task computes: {', '.join(found)}")
@@ -111,47 +114,38 @@ def values_of(task: ConfigurableTask, metric: Metric, requests: Sequence[Instanc
     return values
 
 
-def by_document(requests: Sequence[Instance]) -> dict[int, list[Instance]]:
-    """The requests of each document, in their order."""
-    found: dict[int, list[Instance]] = {}
-    for request in requests:
-        found.setdefault(request.doc_id, []).append(request)
-    return {document: sorted(found[document], key=lambda request: request.idx) for document in sorted(found)}
-
-
-def rehearse(task: ConfigurableTask, metric: Metric, requests: Sequence[Instance], ability: Ability, split: str) -> None:
+def rehearse(
+    task: ConfigurableTask, metric: Metric, documents: Sequence[Sequence[Instance]], ability: Ability, split: str
+) -> None:
     """Raises SuiteError for what would fail only once the model has answered: each item is scored with a made-up answer.
 
     The right answer to every other question, that of the one before to the rest; every option is chosen in its turn.
     """
-    documents = by_document(requests)
     values = []
     answer = ""
-    for document, members in documents.items():
+    for place, members in enumerate(documents):
         try:
             with quiet():
                 _check_label(task, members[0].doc)
-                answer = _target(task, members[0].doc) if document % 2 == 0 or not answer else answer
-                responses = [_made_up(request, i, document, len(members), answer) for i, request in enumerate(members)]
-                values += values_of(task, metric, members, responses)
+                answer = _target(task, members[0].doc) if place % 2 == 0 else answer
+                responses = [_made_up(request, i, place, len(members), answer) for i, request in enumerate(members)]
+                values += values_of(task, metric, [members], responses)
         except Exception as error:  # The task's own code raises what it likes.
-            raise SuiteError(
-                f"{place_of(ability, split, document)} cannot be scored by the task {ability.task}: {said(error)}."
-            ) from error
+            where = place_of(ability, split, place)
+            raise SuiteError(f"{where} cannot be scored by the task {ability.task}: {said(error)}.") from error
     try:
         metric.items(values)
     except MeasureError as error:
         raise SuiteError(str(error)) from None
     except Exception as error:
-        raise SuiteError(
-            f"The metric {metric.name} of {ability.task} cannot be computed: {said(error)}. Use another metric."
-        ) from error
+        message = f"The metric {metric.name} of {ability.task} cannot be computed: {said(error)}. Use another metric."
+        raise SuiteError(message) from error
 
 
-def _made_up(request: Instance, place: int, document: int, count: int, answer: str) -> Any:
+def _made_up(request: Instance, option: int, place: int, count: int, answer: str) -> Any:
     if request.request_type == "generate_until":
         return answer
-    chosen = (place + document) % count == 0
+    chosen = (option + place) % count == 0
     return (-1.0 if chosen else -2.0, chosen)
 
 

@@ -63,8 +63,8 @@ def open_task(ability: Ability, split: str, num_items: int) -> ConfigurableTask:
     return task
 
 
-def build_requests(task: ConfigurableTask, ability: Ability, split: str, num_items: int) -> list[Instance]:
-    """What the model is asked about the first ``num_items`` items, in their order; ``task.instances`` are the same.
+def build_requests(task: ConfigurableTask, ability: Ability, split: str, num_items: int) -> list[list[Instance]]:
+    """What the model is asked about each of the first ``num_items`` items.
 
     Raises SuiteError naming the item of which it cannot be asked.
     """
@@ -80,7 +80,10 @@ def build_requests(task: ConfigurableTask, ability: Ability, split: str, num_ite
 
     error = build(num_items)
     if error is None:
-        return task.instances
+        documents: list[list[Instance]] = [[] for _ in range(num_items)]
+        for request in task.instances:
+            documents[request.doc_id].append(request)
+        return [sorted(requests, key=lambda request: request.idx) for requests in documents]
     fine, failing = 0, num_items
     while failing - fine > 1:
         middle = (fine + failing) // 2
