@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from hma.core.study import Axis
 from hma.errors import SuiteError
 from hma.evaluate import installed, sources
 
-FIELDS = ("name", "title", "unit", "group", "task", "metric", "out_of", "settings", "splits")
+FIELDS = ("name", "title", "unit", "group", "task", "metric", "out_of", "settings", "splits", "shuffle")
 """What an ability's entry in a suite may say."""
 
 SPLITS = ("validation", "test")
@@ -46,9 +48,12 @@ class Part:
             return None
         return round(num_items * int(bound[:-1]) / 100) if bound.endswith("%") else int(bound)
 
+    @property
+    def is_whole(self) -> bool:
+        return self.low is None and self.high is None
+
     def __str__(self) -> str:
-        cut = "" if self.low is None and self.high is None else f"[{self.low or ''}:{self.high or ''}]"
-        return self.split + cut
+        return self.split if self.is_whole else f"{self.split}[{self.low or ''}:{self.high or ''}]"
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,8 @@ class Ability:
 
     ``task`` is its YAML file. ``metric`` is as lm-eval writes it: ``acc``, or ``exact_match,strict-match`` where the
     task has several filters. ``settings`` replace those of the task's YAML; ``parts`` are the items that the suite's
-    splits stand for, where not the task's own splits. ``out_of`` is the metric's best value: scores are shown out of 100.
+    splits stand for, where not the task's own splits, and ``shuffle`` is the seed that they are shuffled by, if any.
+    ``out_of`` is the metric's best value: scores are shown out of 100.
     """
 
     axis: Axis
@@ -65,6 +71,7 @@ class Ability:
     metric: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     parts: Mapping[str, Part] = field(default_factory=dict)
+    shuffle: int | None = None
     out_of: float = 1.0
 
     def all_settings(self) -> dict[str, Any]:
@@ -95,6 +102,11 @@ class Ability:
             )
         return parts[split]
 
+    def places(self, split: str, num_items: int) -> list[int]:
+        """The places of a split's items, in the order of measuring, among the ``num_items`` of the data set's own split."""
+        places = np.array(self.part(split).items(num_items), dtype=np.int64)
+        return (places if self.shuffle is None else np.random.default_rng(self.shuffle).permutation(places)).tolist()
+
     @property
     def is_local(self) -> bool:
         """Whether it needs nothing from a hub."""
@@ -113,6 +125,8 @@ class Ability:
             said["settings"] = _without_places(self.settings)
         if split in self.parts:
             said["part"] = str(part)
+        if self.shuffle is not None:
+            said["shuffle"] = self.shuffle
         if self.out_of != 1:
             said["out_of"] = self.out_of
         if self.task.is_relative_to(installed.folder()):
@@ -149,9 +163,12 @@ def read_ability(data: Mapping[str, Any], suite: Path) -> Ability:
     out_of = data.get("out_of", 1)
     if isinstance(out_of, bool) or not isinstance(out_of, int | float) or out_of <= 0:
         raise ValueError(f"'out_of' of '{axis.name}' is {out_of!r}, expected the metric's best value, such as 1 or 100")
+    shuffle = data.get("shuffle")
+    if shuffle is not None and (isinstance(shuffle, bool) or not isinstance(shuffle, int) or shuffle < 0):
+        raise ValueError(f"'shuffle' of '{axis.name}' is {shuffle!r}, expected a seed: a whole number, 0 or more")
     task = find_task(str(data["task"]), suite)
     settings = sources.anchored(settings, suite.parent)
-    ability = Ability(axis, task, str(data["metric"]), settings, parts, float(out_of))
+    ability = Ability(axis, task, str(data["metric"]), settings, parts, shuffle, float(out_of))
     _check_metric(ability)
     return ability
 

@@ -11,7 +11,6 @@ from jinja2 import Environment, TemplateSyntaxError, meta
 
 from hma.errors import SuiteError
 from hma.evaluate import sources
-from hma.evaluate.ability import Part
 
 _TEMPLATES = ("doc_to_text", "doc_to_target", "doc_to_choice", "description", "gen_prefix")
 
@@ -19,22 +18,22 @@ Line = tuple[Path, int, dict[str, Any]]
 """A file, the number of a line in it, and what the line says."""
 
 
-def lines_of(settings: Mapping[str, Any], part: Part) -> list[Line] | None:
-    """The lines of a part's items in their order; None where the data are not local lines of JSON.
+def lines_of(settings: Mapping[str, Any], split: str) -> list[Line] | None:
+    """The lines of a data set's split in their order; None where its data are not local lines of JSON.
 
-    Raises SuiteError for a line that is not an object, where other lines of its file are.
+    Raises SuiteError for a line that is not an object, where the lines before it are.
     """
     files = sources.data_files(settings)
-    files_of_part = files.get(part.split) or files.get("")
-    if settings.get("dataset_path") != "json" or not files_of_part or (settings["dataset_kwargs"].get("field")):
+    files_of_split = files.get(split) or files.get("")
+    if settings.get("dataset_path") != "json" or not files_of_split or settings["dataset_kwargs"].get("field"):
         return None
     lines: list[Line] = []
-    for file in files_of_part:
+    for file in files_of_split:
         found = _lines(file)
         if found is None:
             return None
         lines += found
-    return [lines[i] for i in part.items(len(lines))]
+    return lines
 
 
 def check_fields(settings: Mapping[str, Any], lines: list[Line]) -> None:

@@ -123,16 +123,17 @@ def rehearse(
     """
     values = []
     answer = ""
-    for place, members in enumerate(documents):
-        try:
-            with quiet():
+    place = 0
+    try:
+        with quiet():
+            for place, members in enumerate(documents):
                 _check_label(task, members[0].doc)
                 answer = _target(task, members[0].doc) if place % 2 == 0 else answer
                 responses = [_made_up(request, i, place, len(members), answer) for i, request in enumerate(members)]
                 values += values_of(task, metric, [members], responses)
-        except Exception as error:  # The task's own code raises what it likes.
-            where = place_of(ability, split, place)
-            raise SuiteError(f"{where} cannot be scored by the task {ability.task}: {said(error)}.") from error
+    except Exception as error:  # The task's own code raises what it likes.
+        where = place_of(ability, split, place)
+        raise SuiteError(f"{where} cannot be scored by the task {ability.task}: {said(error)}.") from error
     try:
         metric.items(values)
     except MeasureError as error:

@@ -20,7 +20,7 @@ from lm_eval.tasks._yaml_loader import load_yaml
 from hma.core.recipe import digest
 from hma.errors import SuiteError
 from hma.evaluate import sources
-from hma.evaluate.ability import Ability, Part
+from hma.evaluate.ability import SPLITS, Ability, Part
 from hma.evaluate.lines import check_fields, lines_of
 
 SUPPORTED = ("multiple_choice", "loglikelihood", "generate_until")
@@ -35,26 +35,25 @@ def open_task(ability: Ability, split: str, num_items: int) -> ConfigurableTask:
     """
     settings = ability.all_settings()
     part = ability.part(split, settings)
-    lines = lines_of(settings, part)
+    lines = lines_of(settings, part.split)
     if lines is not None:
-        check_fields(settings, lines[:num_items])
+        check_fields(settings, [lines[place] for place in ability.places(split, len(lines))[:num_items]])
     try:
         with quiet():
             task = _built(ability, part)
-            documents = {
-                name: _cut(task, other) for name, other in _parts(ability, settings).items() if other.split == part.split
-            }
+            documents = _documents(task, part)
     except SuiteError:
         raise
     except Exception as error:  # lm-eval and datasets raise whatever the files lead them to
         raise SuiteError(f"The task {ability.task} cannot be built: {said(error)}.{_advice(ability, error)}") from error
-    chosen, available = documents[split]
-    _check_apart(ability, {name: places for name, (_, places) in documents.items()})
-    if len(available) < num_items:
+    _check_apart(ability, settings, len(documents))
+    places = ability.places(split, len(documents))
+    if len(places) < num_items:
         raise SuiteError(
-            f"The suite asks for {num_items} items of {ability.axis.name} and {ability.task.name} has {len(available)}"
-            f"{'' if part.low is part.high is None else f' in {part}'}. Choose a smaller size."
+            f"The suite asks for {num_items} items of {ability.axis.name} and {ability.task.name} has {len(places)}"
+            f"{'' if part.is_whole else f' in {part}'}. Choose a smaller size."
         )
+    chosen = documents.select(places) if hasattr(documents, "select") else [documents[place] for place in places]
     task.has_test_docs, task.test_docs = (lambda: True), (lambda: chosen)
     _check_usable(task, ability)
     if task.get_config("num_fewshot") is None:
@@ -98,11 +97,13 @@ def place_of(ability: Ability, split: str, item: int) -> str:
     """Where an item of a split stands: file and line, or its number (from 0) in the data set's split."""
     settings = ability.all_settings()
     part = ability.part(split, settings)
-    lines = lines_of(settings, part)
+    lines = lines_of(settings, part.split)
     if lines is not None and settings.get("process_docs") is None:
-        file, number, _ = lines[item]
+        file, number, _ = lines[ability.places(split, len(lines))[item]]
         return f"{file}, line {number}"
-    return f"Item {item} of {part} in {settings.get('dataset_path', 'the data set')}"
+    return (
+        f"Item {item} of {part}{'' if ability.shuffle is None else ', shuffled,'} in {settings.get('dataset_path', 'the data')}"
+    )
 
 
 def said(error: BaseException) -> str:
@@ -169,39 +170,30 @@ def _of_class(config: dict[str, Any], ability: Ability) -> ConfigurableTask:
     return task
 
 
-def _parts(ability: Ability, settings: dict[str, Any]) -> dict[str, Part]:
-    """The parts that the suite's splits stand for, as far as they are said."""
-    found = {}
-    for name in ("validation", "test"):
-        with contextlib.suppress(SuiteError):
-            found[name] = ability.part(name, settings)
-    return found
-
-
-def _cut(task: ConfigurableTask, part: Part) -> tuple[Any, range]:
-    """The documents of a part, as the task makes them, with their places in the whole split."""
+def _documents(task: ConfigurableTask, part: Part) -> Any:
+    """The documents of the data set's split that a part is of, as the task makes them."""
     if type(task) is ConfigurableTask:
-        documents = task.test_docs()
-    else:
-        has, read = {
-            "train": (task.has_training_docs, task.training_docs),
-            "validation": (task.has_validation_docs, task.validation_docs),
-            "test": (task.has_test_docs, task.test_docs),
-        }.get(part.split, (lambda: False, None))
-        if not has():
-            raise SuiteError(
-                f"The task {task.config.task} has no {part.split} items. Name another split in the suite's 'splits'."
-            )
-        documents = read()
-    places = part.items(len(documents))
-    return documents.select(places) if hasattr(documents, "select") else [documents[i] for i in places], places
+        return task.test_docs()
+    has, read = {
+        "train": (task.has_training_docs, task.training_docs),
+        "validation": (task.has_validation_docs, task.validation_docs),
+        "test": (task.has_test_docs, task.test_docs),
+    }.get(part.split, (lambda: False, None))
+    if not has():
+        raise SuiteError(f"The task {task.config.task} has no {part.split} items. Name another split in the suite's 'splits'.")
+    return read()
 
 
-def _check_apart(ability: Ability, places: dict[str, range]) -> None:
-    if len(places) == 2 and set(places["validation"]) & set(places["test"]):
+def _check_apart(ability: Ability, settings: dict[str, Any], num_items: int) -> None:
+    """Raises SuiteError where validation and test share items of one split, which holds ``num_items``."""
+    parts = []
+    for name in SPLITS:
+        with contextlib.suppress(SuiteError):  # Only one of them need be there.
+            parts.append(ability.part(name, settings))
+    if len({part.split for part in parts}) < len(parts) and set(parts[0].items(num_items)) & set(parts[1].items(num_items)):
         raise SuiteError(
-            f"The validation items of '{ability.axis.name}' are among its test items. What chooses alphas must not report them: "
-            "let the suite's 'splits' not overlap."
+            f"Validation and test items of '{ability.axis.name}' overlap: {parts[0]} and {parts[1]}. What chooses alphas must "
+            "not report them: cut the suite's 'splits' apart."
         )
 
 
