@@ -44,7 +44,14 @@ Allow = Annotated[
         show_default="neither",
     ),
 ]
-SuiteFile = Annotated[str, typer.Option("--suite", help="What to measure: a suite.json or its folder.", show_default="shipped")]
+SuiteFile = Annotated[
+    str,
+    typer.Option(
+        "--suite",
+        help="What to measure: a suite.json or its folder, or paper: the paper's tasks.",
+        show_default="the miniature's",
+    ),
+]
 Split = Annotated[str, typer.Option(help="Items: validation (to choose alphas by) or test (to report).")]
 Size = Annotated[str | None, typer.Option(help="A size of the suite, such as quick or full.", show_default="the suite's first")]
 StoreFile = Annotated[

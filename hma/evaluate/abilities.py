@@ -82,7 +82,9 @@ class AbilityTask:
     def scored(self, responses: list[Any], start: int = 0) -> Result:
         """The metric's per-item results of ``responses`` to the items from ``start`` on, with the texts among these."""
         documents = self._documents[start:]
-        items = self._metric.items(values_of(self._task, self._metric, documents, responses))
+        values = values_of(self._task, self._metric, documents, responses)
+        items = self._metric.items(values)
+        self._metric.check(items, values)
         texts = tuple(response for response in responses if isinstance(response, str))
         outputs = texts if len(texts) == len(documents) else None
         return Result(self._metric.aggregation, items, self.ids[start:], outputs, self.hashes[start:])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -68,24 +68,33 @@ def _fields(template: Any, known: set[str]) -> set[str]:
 
 
 def _lines(file: Path) -> list[Line] | None:
+    """The lines of a file, or None for one that is no lines of JSON but one piece of it."""
     try:
-        with file.open(encoding="utf-8") as stream:
-            found = list(_objects(file, stream))
+        text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return None
-    return found if found and all(isinstance(fields, dict) for _, _, fields in found) else None
-
-
-def _objects(file: Path, stream: Any) -> Iterator[Line]:
-    for number, line in enumerate(stream, start=1):
+    lines: list[Line] = []
+    # Not splitlines(): U+2028 and its like may stand in a text.
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         try:
             fields = json.loads(line)
         except json.JSONDecodeError as error:
-            if number == 1:  # One value over several lines: JSON, and not lines of it.
-                return
+            if not lines and _is_json(text):
+                return None
             raise SuiteError(f"{file}, line {number} cannot be read as JSON: {error}. Correct the line.") from None
-        if number > 1 and not isinstance(fields, dict):
+        if not isinstance(fields, dict):
+            if not lines:
+                return None
             raise SuiteError(f"{file}, line {number} is {line.strip()[:60]!r}, expected an object with the item's fields.")
-        yield file, number, fields
+        lines.append((file, number, fields))
+    return lines
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except json.JSONDecodeError:
+        return False
+    return True

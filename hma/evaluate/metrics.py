@@ -43,7 +43,7 @@ class Metric:
     def items(self, values: Sequence[Any]) -> np.ndarray:
         """Items ``(num_items, width)`` of lm-eval's per-document values; means are in 0..100.
 
-        Raises MeasureError for values beyond 0..``out_of``, and where items do not add up to the metric.
+        Raises MeasureError for values beyond 0..``out_of``.
         """
         if self.kind == "bleu":
             return _bleu_statistics(values)
@@ -56,12 +56,18 @@ class Metric:
                 else " Use another metric."
             )
             raise MeasureError(f"The metric {self.name} of {self.task} says {worst:g}, beyond 0..{self.out_of:g}.{hint}")
-        if self.kind == "own" and not np.isclose(scores.mean(), whole := float(self.aggregate(values)), rtol=1e-9, atol=1e-9):
-            raise MeasureError(
-                f"The metric {self.name} of {self.task} is no mean over items: {whole:g} over all, and {scores.mean():g} as the "
-                "mean of each alone. Use another metric."
-            )
         return 100.0 * scores.reshape(-1, 1) / self.out_of
+
+    def check(self, items: np.ndarray, values: Sequence[Any]) -> None:
+        """Raises MeasureError where the task's own aggregation of all ``values`` is not the mean of their ``items``."""
+        if self.kind != "own":
+            return
+        mean, whole = items.mean() * self.out_of / 100, float(self.aggregate(values))
+        if not np.isclose(mean, whole, rtol=1e-9, atol=1e-9):
+            raise MeasureError(
+                f"The metric {self.name} of {self.task} is no mean over items: {whole:g} over all, and {mean:g} as the mean of "
+                "each alone. Use another metric."
+            )
 
     def _alone(self, value: Any) -> float:
         return float(self.aggregate([value]) if self.kind == "own" else value)
@@ -121,9 +127,9 @@ def rehearse(
 
     The right answer to every other question, that of the one before to the rest; every option is chosen in its turn.
     """
-    values = []
+    values: list[Any] = []
+    items: list[np.ndarray] = []
     answer = ""
-    place = 0
     try:
         with quiet():
             for place, members in enumerate(documents):
@@ -131,16 +137,13 @@ def rehearse(
                 answer = _target(task, members[0].doc) if place % 2 == 0 else answer
                 responses = [_made_up(request, i, place, len(members), answer) for i, request in enumerate(members)]
                 values += values_of(task, metric, [members], responses)
-    except Exception as error:  # The task's own code raises what it likes.
-        where = place_of(ability, split, place)
-        raise SuiteError(f"{where} cannot be scored by the task {ability.task}: {said(error)}.") from error
-    try:
-        metric.items(values)
+                items.append(metric.items(values[-1:]))
+        metric.check(np.concatenate(items), values)
     except MeasureError as error:
         raise SuiteError(str(error)) from None
-    except Exception as error:
-        message = f"The metric {metric.name} of {ability.task} cannot be computed: {said(error)}. Use another metric."
-        raise SuiteError(message) from error
+    except Exception as error:  # The task's own code raises what it likes.
+        where = place_of(ability, split, min(len(items), len(documents) - 1))
+        raise SuiteError(f"{where} cannot be scored by the task {ability.task}: {said(error)}.") from error
 
 
 def _made_up(request: Instance, option: int, place: int, count: int, answer: str) -> Any:

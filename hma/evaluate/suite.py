@@ -16,6 +16,9 @@ from hma.evaluate.ability import SPLITS, Ability, read_ability
 VERSION = 2
 """To be raised when evaluation itself comes to give other scores, so that old points are not mixed with new ones."""
 
+_SHIPPED = Path(__file__).resolve().parents[2] / "data"
+"""Where the shipped suites are, each in a folder of its name."""
+
 
 @dataclass(frozen=True)
 class Prompt:
@@ -72,14 +75,13 @@ class Suite:
 
 
 def load_suite(path: str | Path, split: str = "validation", size: str | None = None) -> Suite:
-    """The suite in a JSON file (or a folder's ``suite.json``), without importing torch or lm-eval.
+    """The suite in a JSON file, a folder or of a shipped one's name, without importing torch or lm-eval.
 
     ``size`` is one of the names under ``sizes``, the first of them by default; a smaller size is a prefix
     of a larger one.
     Raises SuiteError for a missing file or field, an unknown split or size, or too few prompts.
     """
-    path = Path(path).expanduser().resolve()
-    path = path / "suite.json" if path.is_dir() else path
+    path = find_suite(path)
     data = _read_json(path)
     if split not in SPLITS:
         raise SuiteError(f"Split '{split}' is unknown. Choose validation (to choose alphas) or test (to report).")
@@ -104,10 +106,19 @@ def load_suite(path: str | Path, split: str = "validation", size: str | None = N
     return Suite(path, title, reward, abilities, split, size, num_items, ends, fingerprint)
 
 
+def find_suite(name: str | Path) -> Path:
+    """The suite's file that is meant: a file, a folder's ``suite.json``, or a shipped one by its name, such as "paper"."""
+    path = Path(name).expanduser()
+    shipped = _SHIPPED / name / "suite.json"
+    if not path.exists() and path.name == str(name) and shipped.is_file():
+        return shipped
+    return (path / "suite.json" if path.is_dir() else path).resolve()
+
+
 def suite_sizes(path: str | Path) -> dict[str, int]:
     """The sizes that a suite file offers, by name."""
-    path = Path(path).expanduser().resolve()
-    data = _read_json(path / "suite.json" if path.is_dir() else path)
+    path = find_suite(path)
+    data = _read_json(path)
     sizes = data.get("sizes") if isinstance(data, dict) else None
     if not isinstance(sizes, dict) or not sizes:
         raise SuiteError(f"{path} is not a suite: it has no sizes. See the shipped suite.json.")
@@ -118,7 +129,9 @@ def _read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise SuiteError(f"There is no suite at {path}. Give the path of a suite.json or of its folder.") from None
+        shipped = ", ".join(sorted(folder.parent.name for folder in _SHIPPED.glob("*/suite.json")))
+        message = f"There is no suite at {path}. Give the path of a suite.json or of its folder, or a shipped one: {shipped}."
+        raise SuiteError(message) from None
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise SuiteError(f"{path} cannot be read as JSON: {error}. Correct the file.") from None
 

@@ -107,21 +107,24 @@ def place_of(ability: Ability, split: str, item: int) -> str:
 
 
 def said(error: BaseException) -> str:
-    """What an error of another library says, on one line."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+    """What an error of another library says, and what led to it, on one line."""
+    own = f"{type(error).__name__}: {' '.join(str(error).split()).rstrip('.')}"
+    return f"{own} ({said(error.__cause__)})" if error.__cause__ else own
 
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """lm-eval and datasets draw progress bars and log on standard error; a worker's log stays readable."""
-    logger, level = logging.getLogger("lm_eval"), logging.getLogger("lm_eval").level
-    logger.setLevel(logging.CRITICAL)
+    loggers = {logger: logger.level for logger in map(logging.getLogger, ("lm_eval", "datasets"))}
     os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
     try:
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL)
         with contextlib.redirect_stderr(io.StringIO()):
             yield
     finally:
-        logger.setLevel(level)
+        for logger, level in loggers.items():
+            logger.setLevel(level)
 
 
 def _built(ability: Ability, part: Part) -> ConfigurableTask:
