@@ -109,8 +109,10 @@ class Ability:
 
     @property
     def is_local(self) -> bool:
-        """Whether it needs nothing from a hub."""
-        return sources.data_are_local(self.all_settings())
+        """Whether it needs nothing from a hub. A task that is a Python class may fetch what it likes."""
+        settings = self.all_settings()
+        fetched = any(isinstance(m, dict) and m.get("hf_evaluate") for m in sources.listed(settings.get("metric_list")))
+        return sources.data_are_local(settings) and "class" not in settings and not fetched
 
     def content(self, split: str) -> list[Any]:
         """Everything the scores of a split depend on: settings, and hashes of files."""

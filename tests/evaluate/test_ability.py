@@ -144,6 +144,14 @@ def test_the_fingerprint_of_lm_evals_own_task_holds_its_version_its_files_and_th
     assert load_suite(entry(folder, settings={})).fingerprint != on_the_hub
 
 
+def test_what_may_fetch_a_program_is_not_local(folder, tmp_path):
+    data = {"settings": {"dataset_path": str(tmp_path)}, "splits": {"validation": "train", "test": "validation"}}
+    assert load_suite(entry(folder, task="piqa", metric="acc", **data)).is_local
+    assert not load_suite(entry(folder, task="squadv2", metric="f1", **data)).is_local
+    fetched = {**data["settings"], "metric_list": [{"metric": "exact_match", "hf_evaluate": True}]}
+    assert not load_suite(entry(folder, task="drop", metric="exact_match", **{**data, "settings": fetched})).is_local
+
+
 def test_the_fingerprint_follows_a_function_in_another_folder(folder):
     (folder / "deep").mkdir()
     (folder / "deep" / "scores.py").write_text((folder / "overlap.py").read_text())

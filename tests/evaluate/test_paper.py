@@ -20,6 +20,7 @@ from hma.evaluate.abilities import AbilityTask
 from hma.evaluate.ability import SPLITS
 from hma.evaluate.suite import load_suite
 from tests import tiny
+from tests.cli import hma
 from tests.evaluate import standins
 from tests.evaluate.harness import samples, simple_evaluate
 
@@ -58,7 +59,7 @@ def suite_path(settings, tmp_path_factory):
         "kind": "program",
         "function": "tests.tiny:reward",
         "prompts": dict.fromkeys(SPLITS, "prompts.jsonl"),
-        "generation": suite["reward"]["generation"],
+        "generation": {**suite["reward"]["generation"], "max_new_tokens": 8},
     }
     suite["sizes"] = {"quick": NUM_ITEMS}
     prompts = [{"id": str(i), "prompt": "red"} for i in range(NUM_ITEMS)]
@@ -140,3 +141,14 @@ def test_the_three_groups_are_plain_means_with_intervals(ours, suite_path):
         ((_, group),) = scores_of([{REWARD: reward, **{task: ours["test"][task] for task in tasks}}], {"alone": tasks})
         assert group.value == pytest.approx(np.mean([scores[task].value for task in tasks]))
         assert group.low < group.high
+
+
+def test_the_command_line_measures_it(pair, suite_path, ours, tmp_path):
+    ends = [str(end.folder) for end in (pair.reference, pair.policy)]
+    asked = ["--split", "test", "--alphas", ",".join(map(str, RECIPE.alphas)), "--store", tmp_path / "points.sqlite", "--json"]
+    done = hma("measure", "--reference", ends[0], "--policy", ends[1], "--suite", suite_path.parent, *asked)
+    assert done.returncode == 0, done.stderr
+    scores = json.loads(done.stdout)["scores"]
+    assert {name: score["value"] for name, score in scores.items() if name != REWARD} == {
+        name: pytest.approx(statistics.value(result)) for name, result in ours["test"].items()
+    }
