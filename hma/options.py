@@ -52,6 +52,16 @@ SuiteFile = Annotated[
         show_default="the miniature's",
     ),
 ]
+Program = Annotated[
+    str | None,
+    typer.Option(
+        "--reward",
+        metavar="FILE.py:FUNCTION",
+        help="A Python function of (prompt, answer) that gives a number, larger is better, in place of the suite's first "
+        "reward; or module:function. It is run.",
+        show_default="the suite's",
+    ),
+]
 Split = Annotated[str, typer.Option(help="Items: validation (to choose alphas by) or test (to report).")]
 Size = Annotated[str | None, typer.Option(help="A size of the suite, such as quick or full.", show_default="the suite's first")]
 StoreFile = Annotated[
@@ -167,6 +177,12 @@ def chosen_precision(dtype: str | None, rounding: str, seed: int) -> Precision:
         if value is not None and value not in known:
             raise HmaError(f"--{option} is '{value}'. Choose one of: {', '.join(known)}.")
     return Precision(dtype, rounding, seed)
+
+
+def chosen_program(reward: str | None) -> str:
+    """What ``--reward`` was given, a file by its whole path, since a worker runs elsewhere; empty for nothing."""
+    place, colon, function = (reward or "").rpartition(":")
+    return f"{Path(place).expanduser().resolve()}{colon}{function}" if place.endswith(".py") else reward or ""
 
 
 def chosen_allow(allow: list[str] | None) -> tuple[str, ...]:

@@ -44,26 +44,26 @@ LINEAR_ONLY = "only linear weights are averaged, all else is the reference's"
 def print_points(study: Study, points: Sequence[Point], reference: Point | None, title: str = "") -> None:
     """A table of points: alphas, reward, abilities with standard errors, and the tax unless ``reference`` is None.
 
-    One alpha alone stands for the same in every block.
+    One alpha alone stands for the same in every block. Where there are further scores, they are a table of their own.
     """
     console = Console()
     axes = (study.reward, *study.abilities)
     wide = console.width >= _WIDE
-    table = Table(title=title or f"{study.title}: {study.num_items} {study.split} items ({study.size})", title_justify="left")
-    table.box, table.collapse_padding, table.pad_edge = box.SIMPLE_HEAD, True, False
-    table.add_column("alphas", no_wrap=True)
-    for name in (*(axis.title for axis in axes), "Mean ability", *(["Mean tax"] if reference else [])):
-        table.add_column(name.replace(" ", "\n"), justify="right", no_wrap=True)
+    heads = [axis.title for axis in axes] + ["Mean ability", *(["Mean tax"] if reference else [])]
+    table = _table(title or f"{study.title}: {study.num_items} {study.split} items ({study.size})", heads)
     if wide:
         table.add_column("key", no_wrap=True)
     for point in points:
-        alphas = point.recipe.alphas[:1] if point.recipe.is_average else point.recipe.alphas
-        cells = ["/".join(text.alpha(a) for a in alphas) + (" linear" if point.recipe.is_linear_only else "")]
-        cells += [rounded(score) for score in (*(point.scores[axis.name] for axis in axes), point.ability)]
+        cells = [rounded(score) for score in (*(point.scores[axis.name] for axis in axes), point.ability)]
         if reference:
             cells.append(f"{tax(reference, point)[MEAN]:+.1f}")
-        table.add_row(*cells, *([point.key] if wide else []))
+        table.add_row(_alphas(point), *cells, *([point.key] if wide else []))
     console.print(table)
+    if study.extras:
+        beside = _table("Of the same answers", [axis.title for axis in study.extras])
+        for point in points:
+            beside.add_row(_alphas(point), *(rounded(point.scores[axis.name]) for axis in study.extras))
+        console.print(beside)
     for point in points:
         if text.lost(point.recipe, point.effective_alphas):
             console.print(
@@ -71,13 +71,28 @@ def print_points(study: Study, points: Sequence[Point], reference: Point | None,
                 style="yellow",
                 highlight=False,
             )
-    units = ", ".join(f"{axis.title} in {axis.unit}" for axis in axes)
+    units = ", ".join(f"{axis.title} in {axis.unit}" for axis in (*axes, *study.extras))
     console.print(
         f"{units}. ± is one standard error. An alpha is the share of the reference: 0 is the policy, 1 is the reference; "
         "one alone is that of every block."
         + (f" linear: {LINEAR_ONLY}." if any(point.recipe.is_linear_only for point in points) else ""),
         highlight=False,
     )
+
+
+def _table(title: str, heads: Sequence[str]) -> Table:
+    """An empty table whose first column is the points' alphas."""
+    table = Table(title=title, title_justify="left")
+    table.box, table.collapse_padding, table.pad_edge = box.SIMPLE_HEAD, True, False
+    table.add_column("alphas", no_wrap=True)
+    for head in heads:
+        table.add_column(head.replace(" ", "\n"), justify="right", no_wrap=True)
+    return table
+
+
+def _alphas(point: Point) -> str:
+    alphas = point.recipe.alphas[:1] if point.recipe.is_average else point.recipe.alphas
+    return "/".join(text.alpha(a) for a in alphas) + (" linear" if point.recipe.is_linear_only else "")
 
 
 def print_front(board: Board) -> None:

@@ -16,7 +16,7 @@ ALLOWED = {
     "rows": {"core"},
     "store": {"core", "errors", "rows", "schema"},
     "checkpoints": {"core", "errors"},
-    "evaluate": {"core", "errors"},
+    "evaluate": {"checkpoints", "core", "errors"},
     "lab": {"core", "errors", "checkpoints", "evaluate"},
     "study": {"core", "errors", "checkpoints", "evaluate", "store"},
     "workbench": {"core", "errors", "checkpoints", "evaluate", "store"},
@@ -32,6 +32,9 @@ ALLOWED = {
     "ui": {"board", "core", "errors", "engine", "evaluate", "look", "process", "ranges", "store", "study", "text"},
     "report": {"board", "core", "text"},
     "launch": {"errors"},
+    "race": {"core", "errors", "evaluate", "store"},
+    "measuring": {"core", "engine", "errors", "report"},
+    "sweep_cli": {"board", "core", "engine", "measuring", "options", "race", "report", "study"},
     "card": {"board", "checkpoints", "core", "look", "picture", "text"},
     "methods": {"checkpoints", "core", "errors"},
     "options": {"checkpoints", "core", "errors", "methods", "study"},
@@ -40,7 +43,7 @@ ALLOWED = {
     "pair_cli": {"checkpoints", "core", "options"},
     "bench": {"board", "checkpoints", "core", "errors", "engine", "store", "study", "ui"},
     "__main__": {"board", "checkpoints", "core", "errors", "engine", "store", "study"}
-    | {"lab", "bench", "report", "launch", "export_cli", "options", "pair_cli", "text"},
+    | {"lab", "bench", "report", "launch", "export_cli", "measuring", "sweep_cli", "options", "pair_cli", "text"},
     "__init__": set(),
 }
 """What each part of ``hma`` may import from ``hma``; itself always."""
@@ -61,6 +64,9 @@ LIGHT = {
     "engine",
     "ui",
     "report",
+    "race",
+    "measuring",
+    "sweep_cli",
     "launch",
     "export_cli",
     "push",

@@ -55,12 +55,9 @@ def suite_path(settings, tmp_path_factory):
     folder = shutil.copytree(SHIPPED, tmp_path_factory.mktemp("suite") / "paper")
     suite = json.loads((folder / "suite.json").read_text())
     suite["abilities"] = [{**ability, "settings": settings[ability["name"]]} for ability in suite["abilities"]]
-    suite["reward"] = {
-        "kind": "program",
-        "function": "tests.tiny:reward",
-        "prompts": dict.fromkeys(SPLITS, "prompts.jsonl"),
-        "generation": {**suite["reward"]["generation"], "max_new_tokens": 8},
-    }
+    suite["rewards"] = [{"kind": "program", "function": "tests.tiny:reward"}]
+    suite["chat"]["prompts"] = dict.fromkeys(SPLITS, "prompts.jsonl")
+    suite["chat"]["generation"]["max_new_tokens"] = 8
     suite["sizes"] = {"quick": NUM_ITEMS}
     prompts = [{"id": str(i), "prompt": "red"} for i in range(NUM_ITEMS)]
     (folder / "prompts.jsonl").write_text("".join(json.dumps(prompt) + "\n" for prompt in prompts))
