@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import shlex
 import sys
 from typing import Annotated, Any
 
@@ -16,13 +15,15 @@ from hma import options, report, text
 from hma.bench.cli import app as bench_app
 from hma.board import Board
 from hma.engine import Engine
-from hma.errors import Cancelled, HmaError, MeasureError, Refused, StoreError
+from hma.errors import Cancelled, HmaError, MeasureError, Refused
 from hma.export_cli import export, push, verify
 from hma.lab.cli import app as lab_app
 from hma.launch import launch
+from hma.lookup import nothing_measured, read_board
 from hma.measuring import measured
 from hma.pair_cli import delta, preflight
 from hma.study import open_store, open_study
+from hma.sure_cli import difference, power
 from hma.sweep_cli import sweep
 
 app = typer.Typer(
@@ -72,7 +73,7 @@ def measure(
     if as_json:
         # The point may have been stored under another partition with the same alpha for every layer.
         effective = {} if recipe == point.recipe else {"effective_alphas": []}
-        _print_json(point.to_dict() | {"recipe": recipe.to_dict()} | effective)
+        _print_json({"items": report.items_dict(study)} | point.to_dict() | {"recipe": recipe.to_dict()} | effective)
         if lost := text.lost(point.recipe, point.effective_alphas):
             _screen.print(f"[yellow]Warning:[/yellow] {escape(lost)}", highlight=False, soft_wrap=True)
     else:
@@ -89,19 +90,23 @@ def front(
     split: options.Split = "validation",
     size: options.Size = None,
     store: options.StoreFile = None,
+    rho: options.Rho = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """The points that no other point beats, and the hypervolume between them and the worst corner of the two ends."""
+    """The points that no other point beats, and the hypervolume between them and the worst corner of the two ends.
+
+    With how sure both are: in how many resamples of the items a point stays on the front, and the hypervolume's interval.
+    """
+    rho = options.chosen_rho(rho)
     study = open_study(reference, policy, suite, split, size, options.chosen_allow(allow), options.chosen_program(reward))
-    if store and not store.expanduser().exists():
-        raise StoreError(f"There is no store at {store}. Name the file that has the points, or measure some: {_sweep()}")
-    board = Board.read(open_store(store), study)
+    board, opened = read_board(study, store)
+    robust = None if rho is None else {p.key: found for p in board.front if (found := board.robust_tax(opened, p, rho))}
     if as_json:
-        _print_json(report.front_dict(board))
+        _print_json(report.front_dict(board, robust))
     elif board.points:
-        report.print_front(board)
+        report.print_front(board, robust)
     else:
-        typer.echo(f"No points are measured yet in this study ({study.split} items, {study.size}). Measure some: {_sweep()}")
+        typer.echo(nothing_measured(board.study))
 
 
 @app.command("app")
@@ -125,14 +130,8 @@ def start_app(
     launch(port, address, **places, allow=study.allow, store=store, browser=browser)
 
 
-for _verb in (sweep, preflight, delta, export, verify, push):
+for _verb in (sweep, difference, power, preflight, delta, export, verify, push):
     app.command()(_verb)
-
-
-def _sweep() -> str:
-    """The command that measures what the command in hand looked for in vain: its options, given to ``sweep``."""
-    given = [word for word in sys.argv[2:] if word != "--json"]
-    return shlex.join([sys.executable, "-m", "hma", "sweep", *given])
 
 
 def _print_json(value: dict[str, Any]) -> None:

@@ -66,7 +66,12 @@ def sweep(
     finalists = recipes if ran is None else ran.finalists
     points = [p for recipe in finalists if (p := opened.point(study.point_key(recipe), study.num_items))]
     if as_json:
-        found = {"points": [p.to_dict() for p in points], "measured": new, "elapsed_seconds": time.perf_counter() - started}
+        found = {
+            "items": report.items_dict(study),
+            "points": [p.to_dict() for p in points],
+            "measured": new,
+            "elapsed_seconds": time.perf_counter() - started,
+        }
         print(json.dumps(found | ({} if ran is None else {"race": ran.to_dict(study)}), allow_nan=False))
         return
     report.print_points(study, points, Board.read(opened, study).reference)

@@ -142,9 +142,12 @@ def test_tables_are_printed_for_people(swept, options):
     wanted = shlex.join([sys.executable, "-m", "hma", "sweep", "--split", "test", "--store", *map(str, [store, *options])])
     assert f"Measure some: {wanted}\n" in other.stdout
     assert json.loads(hma("front", "--split", "test", "--json", "--store", store, *options).stdout) == {
+        "items": {"split": "test", "size": "quick", "num_items": 8},
         "points": [],
         "front": [],
+        "membership": {},
         "hypervolume": None,
+        "hypervolume_interval": None,
         "corner": None,
     }
 
@@ -314,6 +317,9 @@ def test_an_address_that_is_not_this_machines_is_said_and_exits_2(address):
         (("sweep",), "Interrupted, it resumes when run again"),
         (("preflight",), "All that is wrong is listed, with what to do"),
         (("front",), "hypervolume between them and the worst corner"),
+        (("front",), "in how many resamples of the items a point stays on the front"),
+        (("difference",), "A difference is shown where its 95 % interval leaves zero out"),
+        (("power",), "with 80 % power at two-sided 5 %"),
         (("app",), "let other machines in"),
         (("lab", "build"), "minutes on two CPU cores"),
         (("lab", "check"), "say which claims hold"),
