@@ -13,6 +13,7 @@ import numpy as np
 from hma.core.study import Axis
 from hma.errors import SuiteError
 from hma.evaluate import installed, sources
+from hma.evaluate.fields import refuse_unknown
 
 FIELDS = ("name", "title", "unit", "group", "task", "metric", "out_of", "settings", "splits", "shuffle")
 """What an ability's entry in a suite may say."""
@@ -114,6 +115,12 @@ class Ability:
         fetched = any(isinstance(m, dict) and m.get("hf_evaluate") for m in sources.listed(settings.get("metric_list")))
         return sources.data_are_local(settings) and "class" not in settings and not fetched
 
+    @property
+    def runs_own_code(self) -> bool:
+        """Whether it runs Python that came with neither lm-eval nor this project."""
+        ours = (installed.folder(), Path(__file__).resolve().parents[2] / "data")
+        return not any(self.task.is_relative_to(folder) for folder in ours) and sources.has_functions(self.all_settings())
+
     def content(self, split: str) -> list[Any]:
         """Everything the scores of a split depend on: settings, and hashes of files."""
         own, files = sources.read_task(self.task)
@@ -153,15 +160,13 @@ def read_ability(data: Mapping[str, Any], suite: Path) -> Ability:
     Raises SuiteError for what can be seen without lm-eval: a task that does not exist, a metric that the task does not
     have or lm-eval would drop. Raises KeyError, TypeError or ValueError for a missing or wrong field.
     """
-    if unknown := sorted(set(data) - set(FIELDS)):
-        raise ValueError(f"an ability says '{unknown[0]}', expected some of: {', '.join(FIELDS)}")
+    refuse_unknown("an ability", data, FIELDS)
     axis = Axis(data["name"], data["title"], data["unit"], data.get("group", data["name"]))
     settings = data.get("settings", {})
     if not isinstance(settings, dict):
         raise TypeError(f"the settings of '{axis.name}' are {settings!r}, expected an object")
     parts = {split: Part.parsed(text) for split, text in data.get("splits", {}).items()}
-    if unknown := sorted(set(parts) - set(SPLITS)):
-        raise ValueError(f"the splits of '{axis.name}' name '{unknown[0]}', expected validation and test")
+    refuse_unknown(f"'splits' of '{axis.name}'", parts, SPLITS)
     out_of = data.get("out_of", 1)
     if isinstance(out_of, bool) or not isinstance(out_of, int | float) or out_of <= 0:
         raise ValueError(f"'out_of' of '{axis.name}' is {out_of!r}, expected the metric's best value, such as 1 or 100")

@@ -52,7 +52,7 @@ def load_suite(
 
     ``size`` is one of the names under ``sizes``, the first of them by default; a smaller size is a prefix
     of a larger one. A reward ``program`` takes the place of the first reward. Without ``may_run`` a suite that
-    names a program of its own is refused: for a suite that was not named on the command line.
+    names a program or a task's function of its own is refused: for a suite that was not named on the command line.
     Raises SuiteError for a missing file or field, an unknown split or size, or too few prompts.
     """
     path = find_suite(path)
@@ -78,6 +78,11 @@ def load_suite(
     if len(chat.prompts) < num_items:
         raise SuiteError(
             f"{path} asks for {num_items} {split} prompts and the file holds {len(chat.prompts)}. Use a smaller size."
+        )
+    if not may_run and (own := next((ability for ability in abilities if ability.runs_own_code), None)):
+        raise SuiteError(
+            f"The task {own.task} of the suite names functions (!function), which would be run. They are run only for suites "
+            "that are named on the command line: hma app --suite."
         )
     fingerprint = digest([VERSION, split, chat.content, _content(abilities, split)])
     return Suite(path, title, chat, abilities, split, size, num_items, ends, fingerprint)

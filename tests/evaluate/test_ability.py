@@ -89,7 +89,7 @@ def test_a_task_is_a_file_a_folder_or_a_name(folder):
         ({"metric": "f2"}, "has no metric 'f2'. It has: f1"),
         ({"setings": {}}, "'setings'"),
         ({"settings": ["num_fewshot"]}, "expected an object"),
-        ({"splits": {"train": "train"}}, "name 'train', expected validation and test"),
+        ({"splits": {"train": "train"}}, "'splits' of 'words' has the unknown field 'train'"),
         ({"splits": {"test": "test[1-2]"}}, "is no part of a split"),
         ({"splits": {"validation": "test"}}, "validation items of 'words' are its test items"),
         ({"out_of": 0}, "'out_of' of 'words' is 0"),
@@ -142,6 +142,16 @@ def test_the_fingerprint_of_lm_evals_own_task_holds_its_version_its_files_and_th
     assert load_suite(entry(folder, settings={"dataset_path": str(data)})).fingerprint != here.fingerprint
     monkeypatch.setattr(installed, "version", lambda: "another")
     assert load_suite(entry(folder, settings={})).fingerprint != on_the_hub
+
+
+def test_a_tasks_own_functions_are_run_only_for_a_suite_that_may(folder):
+    data = json.loads((folder / "suite.json").read_text())
+    data["reward"]["function"] = "hma.lab.reward:reward"
+    (folder / "suite.json").write_text(json.dumps(data))
+    with pytest.raises(SuiteError, match=r"words\.yaml of the suite names functions .*, which would be run"):
+        load_suite(folder, may_run=False)
+    named = {"task": "drop", "metric": "f1", "splits": {"validation": "train", "test": "validation"}}  # lm-eval's own functions.
+    assert load_suite(entry(folder, **named), may_run=False).abilities[1].runs_own_code is False
 
 
 def test_what_may_fetch_a_program_is_not_local(folder, tmp_path):
