@@ -37,7 +37,9 @@ def program(name: str) -> Judge:
         for prompt, answer in zip(prompts, answers, strict=True):
             try:
                 rewards.append(float(function(prompt.text, answer)))
-            except Exception as error:  # whatever its own lines raise
+            except (MemoryError, RuntimeError):
+                raise  # It may be the device that failed, which is not the program's mistake alone.
+            except Exception as error:  # whatever else its own lines raise
                 raise MeasureError(
                     f"The reward program '{name}' failed at the answer to '{prompt.id}': {type(error).__name__}: {error}. "
                     "Nothing was stored; mend it and measure again."
