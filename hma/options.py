@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -44,7 +45,14 @@ Allow = Annotated[
         show_default="neither",
     ),
 ]
-SuiteFile = Annotated[str, typer.Option("--suite", help="What to measure: a suite.json or its folder.", show_default="shipped")]
+SuiteFile = Annotated[
+    str,
+    typer.Option(
+        "--suite",
+        help="What to measure: a suite.json or its folder, or paper: the paper's tasks.",
+        show_default="the miniature's",
+    ),
+]
 Program = Annotated[
     str | None,
     typer.Option(
@@ -62,6 +70,13 @@ StoreFile = Annotated[
     typer.Option("--store", help="The SQLite file of points.", show_default="runs/points.sqlite, with the shipped points"),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, and nothing else there.")]
+Rho = Annotated[
+    float | None,
+    typer.Option(
+        help="Say the robust tax too: under the worst weights of the tasks that are within this Kullback-Leibler divergence of "
+        "the mean's. 0 is the mean tax, the log of the number of tasks the worst task's."
+    ),
+]
 Blocks = Annotated[
     str | None,
     typer.Option(
@@ -183,3 +198,13 @@ def chosen_allow(allow: list[str] | None) -> tuple[str, ...]:
     if unknown := [kind for kind in allow or () if kind not in ALLOWABLE]:
         raise HmaError(f"--allow is '{unknown[0]}'. Choose one of: {', '.join(ALLOWABLE)}.")
     return tuple(kind for kind in ALLOWABLE if kind in (allow or ()))
+
+
+def chosen_rho(rho: float | None) -> float | None:
+    """What ``--rho`` was given. Raises HmaError for what is no number from 0 up."""
+    if rho is not None and not 0 <= rho < math.inf:
+        raise HmaError(
+            f"--rho is {rho:g}. Expected a number from 0 (the mean tax) up; from the log of the number of tasks on it "
+            "is the worst task's."
+        )
+    return rho

@@ -109,15 +109,17 @@ def _origin(board: Board, point: Point) -> str:
     knee = "The suggested point, the knee of the front. " if suggested and suggested.key == point.key else ""
     return (
         f"{knee}Share of pre-RLHF weights: {shares}. Measured {text.plain(when)} UTC by {by} on {text.plain(point.device)}, in "
-        f"{point.elapsed_seconds:.1f} s. Small figures are 95 % intervals; tax is the reference's ability minus "
-        "this one's, paired on the same items, faint where its interval holds zero. Mean ability is our own aggregate: "
-        "the plain mean of the groups."
+        f"{point.elapsed_seconds:.1f} s. Small figures are 95 % intervals; tax is the reference's ability minus this one's, "
+        f"paired on the same {board.study.num_items} {board.study.split} items, faint where its interval holds zero. Mean "
+        "ability is our own aggregate: the plain mean of the groups."
     )
 
 
 def show_all(board: Board) -> None:
     """All points as a table, drawn only once it is opened; choosing a row selects the point."""
-    opened = st.expander("All points", key="all_points", on_change="rerun")
+    opened = st.expander(
+        f"All points on these {board.study.num_items} {board.study.split} items", key="all_points", on_change="rerun"
+    )
     if not opened.open:
         return
     ordered = sorted(board.points, key=lambda p: -p.reward.value)
@@ -130,10 +132,11 @@ def show_all(board: Board) -> None:
         "tax": [board.reference.ability.value - p.ability.value if board.reference else None for p in ordered],
         "mean share": [mean_alpha(p.recipe.alphas) for p in ordered],
         "on the front": [board.is_on_front(p) for p in ordered],
+        "stays on it": [100 * board.sureness.shares[p.key] for p in ordered],
         "measured by": [_METHODS.get(p.method, p.method) for p in ordered],
         "measured at (UTC)": [p.measured_at[:19].replace("T", " ") for p in ordered],
     }
-    formats = {"reward": "%.2f", "tax": "%+.1f", "mean share": "%.2f", "mean ability": "%.1f"}
+    formats = {"reward": "%.2f", "tax": "%+.1f", "mean share": "%.2f", "mean ability": "%.1f", "stays on it": "%.0f %%"}
     formats |= {axis.title: "%.1f" if axis in board.study.abilities else "%.2f" for axis in others}
     numbers = {name: st.column_config.NumberColumn(format=form) for name, form in formats.items()}
     with opened:
