@@ -30,7 +30,7 @@ def read_task(task: Path, _seen: tuple[Path, ...] = ()) -> tuple[dict[str, Any],
     ``!function`` entries are ``Function`` texts. Raises SuiteError for a file that is no YAML of settings.
     """
 
-    class Loader(yaml.SafeLoader):
+    class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
         pass
 
     Loader.add_constructor("!function", lambda loader, node: _function(loader.construct_scalar(node), task.parent))

@@ -51,15 +51,15 @@ def settings(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def suite_path(settings, tmp_path_factory):
-    """The shipped suite on the stand-ins, with a reward that needs no model."""
+    """The shipped suite on the stand-ins, prompts in HH-RLHF's form, and the miniature's reward model in the place of its own."""
     folder = shutil.copytree(SHIPPED, tmp_path_factory.mktemp("suite") / "paper")
     suite = json.loads((folder / "suite.json").read_text())
     suite["abilities"] = [{**ability, "settings": settings[ability["name"]]} for ability in suite["abilities"]]
-    suite["rewards"] = [{"kind": "program", "function": "tests.tiny:reward"}]
+    suite["rewards"][0]["model"] = str(SHIPPED.parent / "miniature" / "judges" / "reward_model")
     suite["chat"]["prompts"] |= dict.fromkeys(SPLITS, "prompts.jsonl")
     suite["chat"]["generation"]["max_new_tokens"] = 8
     suite["sizes"] = {"quick": NUM_ITEMS}
-    prompts = [{"chosen": f"\n\nHuman: red {i}\n\nAssistant: blue", "rejected": ""} for i in range(NUM_ITEMS)]
+    prompts = [{"chosen": f"\n\nHuman: {'red ' * i}?\n\nAssistant: blue", "rejected": ""} for i in range(NUM_ITEMS)]
     (folder / "prompts.jsonl").write_text("".join(json.dumps(prompt) + "\n" for prompt in prompts))
     (folder / "suite.json").write_text(json.dumps(suite))
     return folder / "suite.json"
