@@ -109,7 +109,7 @@ def test_a_race_asks_more_items_of_those_that_may_be_on_the_front(tmp_path, opti
         counts = dict(connection.execute("SELECT key, num_items FROM points"))
     full = max(counts.values())
     assert {key for key, count in counts.items() if count == full} == kept and len(counts) == 6
-    assert printed["race"]["items_asked"] == sum(counts.values()) and printed["race"]["items_without_race"] == 6 * full
+    assert printed["race"]["items_in_race"] == sum(counts.values()) and printed["race"]["items_without_race"] == 6 * full
     assert {p["recipe"]["alphas"][0] for p in printed["points"]} >= {0, 1}  # The ends stay, wherever they stand.
     again = hma(*given, "--size", "full")
     assert f"Of 6 merges, {len(kept)} went on from {first['num_items']} items" in " ".join(again.stdout.split())
