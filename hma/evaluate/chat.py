@@ -77,16 +77,12 @@ class Reward:
 
 @dataclass(frozen=True)
 class Chat:
-    """Prompts, the format in which the model is asked, how it answers, and the rewards; the first is the alignment axis.
-
-    ``source`` is what the prompts come from: their files by hash, and how they are read and drawn.
-    """
+    """Prompts, the format in which the model is asked, how it answers, and the rewards; the first is the alignment axis."""
 
     prompts: tuple[Prompt, ...]
     format: str
     generation: Generation
     rewards: tuple[Reward, ...]
-    source: Sequence[Any] = ()
 
     @property
     def extras(self) -> tuple[Axis, ...]:
@@ -96,8 +92,9 @@ class Chat:
     @property
     def content(self) -> list[Any]:
         """Everything that the chat scores depend on."""
+        prompts = [[prompt.id, *prompt.turns] for prompt in self.prompts]
         rewards = [[reward.kind, reward.axis.name, list(reward.content)] for reward in self.rewards]
-        return [list(self.source), self.format, asdict(self.generation), rewards]
+        return [prompts, self.format, asdict(self.generation), rewards]
 
 
 def read_chat(data: Mapping[str, Any], folder: Path, split: str, program: str = "", may_run: bool = True) -> Chat:
@@ -117,8 +114,7 @@ def read_chat(data: Mapping[str, Any], folder: Path, split: str, program: str = 
     refuse_unknown("prompts", chat["prompts"], ("validation", "test", "format", "shuffle"))
     if not isinstance(rewards, list) or not rewards:
         raise TypeError("'rewards' is empty, expected a list of one reward or more")
-    files, named = find_files(chat["prompts"][split], folder), chat["prompts"].get("format")
-    prompts = read_prompts(files, named)
+    prompts = read_prompts(find_files(chat["prompts"][split], folder), chat["prompts"].get("format"))
     if chat["prompts"].get("shuffle") is not None:
         drawn = random.Random(number(chat["prompts"], "shuffle", int, 0))
         prompts = tuple(drawn.sample(prompts, len(prompts)))
@@ -134,8 +130,7 @@ def read_chat(data: Mapping[str, Any], folder: Path, split: str, program: str = 
                 f"a KL is estimated from plain samples, and 'temperature' is {generation.temperature} and 'top_p' is "
                 f"{generation.top_p}: expected a temperature above 0 and a top_p of 1"
             )
-    source = [[sources.hash_of(file) for file in files], named, chat["prompts"].get("shuffle")]
-    return Chat(prompts, format, generation, tuple(read), source)
+    return Chat(prompts, format, generation, tuple(read))
 
 
 def _generation(data: str | Mapping[str, Any]) -> Generation:
