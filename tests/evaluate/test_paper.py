@@ -56,7 +56,7 @@ def suite_path(settings, tmp_path_factory):
     suite = json.loads((folder / "suite.json").read_text())
     suite["abilities"] = [{**ability, "settings": settings[ability["name"]]} for ability in suite["abilities"]]
     suite["rewards"][0]["model"] = str(SHIPPED.parent / "miniature" / "judges" / "reward_model")
-    suite["chat"]["prompts"] = dict.fromkeys(SPLITS, "prompts.jsonl")
+    suite["chat"]["prompts"] |= dict.fromkeys(SPLITS, "prompts.jsonl")
     suite["chat"]["generation"]["max_new_tokens"] = 8
     suite["sizes"] = {"quick": NUM_ITEMS}
     prompts = [{"chosen": f"\n\nHuman: {'red ' * i}?\n\nAssistant: blue", "rejected": ""} for i in range(NUM_ITEMS)]

@@ -9,7 +9,7 @@ _PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
 def process_results(doc: dict, results: list[str]) -> dict[str, float]:
-    """Exact match and token F1, both 0..1: the best over the right answers. Where there is none, only an empty answer is right."""
+    """Exact match and token F1, both 0..1: the best over the right answers. Where there is none, an empty one is right."""
     right = [answer for answer in doc["answers"]["text"] if normalized(answer)] or [""]
     return {
         "exact": max(float(normalized(results[0]) == normalized(answer)) for answer in right),
