@@ -39,7 +39,7 @@ def area(rewards, abilities, corner):
 few = st.integers(2, 8).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, 2**32 - 1)))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(few)
 def test_shares_and_hypervolume_are_those_of_each_resample_by_itself(drawn):
     count, seed = drawn
