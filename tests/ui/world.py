@@ -40,7 +40,7 @@ def write_suite(folder: Path, quick: int = 40, full: int = 80) -> Path:
         prompts = [{"id": f"{split}-{i}", "prompt": f"How do I look after plant {i}?"} for i in range(full)]
         (folder / f"{split}.jsonl").write_text("".join(json.dumps(p) + "\n" for p in prompts))
     for name in ABILITIES:
-        (folder / f"{name}.yaml").write_text(f"task: {name}\n")
+        (folder / f"{name}.yaml").write_text(f"task: {name}\nvalidation_split: validation\ntest_split: test\n")
     suite = {
         "title": "Test suite",
         "reward": {
