@@ -92,6 +92,8 @@ def _flattery(study: Study, store: Store, finalists: Sequence[Recipe], first: in
 def words(race: Race, study: Study) -> list[str]:
     """What happened and what it costs, a sentence each."""
     asked, without = race.num_items(study)
+    if not any(r.heat.dropped for r in race.rounds):
+        return ["No merge is surely beaten by another on the smaller sizes, so that none was dropped."]
     told = [
         f"Of {r.num_recipes} merges, {len(r.heat.kept)} went on from {r.study.num_items} items: each of the rest is beaten by "
         f"another in both reward and mean ability, in {SURE:.0%} of the paired resamples of each."

@@ -13,7 +13,7 @@ ALLOWED = {
     "errors": set(),
     "core": {"errors"},
     "schema": {"errors"},
-    "rows": {"core"},
+    "rows": {"core", "errors"},
     "store": {"core", "errors", "rows", "schema"},
     "checkpoints": {"core", "errors"},
     "evaluate": {"checkpoints", "core", "errors"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import streamlit as st
 
@@ -99,4 +100,4 @@ def _prompts(suite_path: str, split: str, size: str, program: str, fingerprint: 
 def other_points(of: Study) -> int:
     """How many points of other studies the store holds: they never stand on this study's chart."""
     store = engine().store
-    return sum(store.revision(s) for s in store.studies() if s.key != of.key)
+    return sum(store.revision(replace(s, num_items=1)) for s in store.studies() if s.key != of.key)
