@@ -150,8 +150,9 @@ def _print_difference(study: Study, first: Point, second: Point, found: Mapping[
     else:
         console.print("Indistinguishable on these items: neither the reward nor the mean ability is shown to differ.")
     console.print(
-        "Shown: the 95 % interval of the paired difference leaves zero out. Each interval stands by itself: of many differences "
-        "that are none, one in twenty is shown by chance, and more of pairs that were picked for their difference."
+        "Shown: the 95 % interval of the paired difference leaves zero out, and about six items or more differ. Each interval "
+        "stands by itself: of many differences that are none, one in twenty is shown by chance, and more of pairs that were "
+        "picked for their difference."
     )
 
 
