@@ -37,7 +37,7 @@ class Difference:
 
     @property
     def is_shown(self) -> bool:
-        """Whether the interval leaves zero out.
+        """Whether the interval leaves zero out, and enough items differ.
 
         Each interval stands by itself: of many differences that are none, one in twenty is shown by chance, and a pair
         that was picked for its difference is shown more often than that.
