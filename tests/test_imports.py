@@ -36,7 +36,7 @@ ALLOWED = {
     "push": {"checkpoints", "errors"},
     "export_cli": {"board", "card", "checkpoints", "core", "errors", "options", "push", "study", "text"},
     "pair_cli": {"checkpoints", "core", "options"},
-    "bench": {"board", "checkpoints", "core", "errors", "engine", "store", "study", "ui"},
+    "bench": {"board", "checkpoints", "core", "errors", "engine", "evaluate", "store", "study", "ui"},
     "__main__": {"board", "checkpoints", "core", "errors", "engine", "store", "study"}
     | {"lab", "bench", "report", "launch", "export_cli", "options", "pair_cli", "text"},
     "__init__": set(),

@@ -8,6 +8,7 @@ from hma.bench.button import button
 from hma.bench.export import export
 from hma.bench.merge import merge
 from hma.bench.point import point
+from hma.bench.reuse import reuse
 from hma.bench.start import start
 
 app = typer.Typer(no_args_is_help=True)
@@ -16,3 +17,4 @@ app.command()(start)
 app.command()(button)
 app.command()(merge)
 app.command()(export)
+app.command()(reuse)
