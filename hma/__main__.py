@@ -70,7 +70,7 @@ def measure(
     recipe = options.chosen_recipe(study.num_layers, alphas, cut, precision)
     opened = open_store(store)
     _measured(study, opened, [recipe], "single", as_json)
-    point = opened.point(study.point_key(recipe))
+    point = opened.point(study.point_key(recipe), study.num_items)
     assert point is not None
     if as_json:
         # The point may have been stored under another partition with the same alpha for every layer.
@@ -111,7 +111,7 @@ def sweep(
     opened = open_store(store)
     started = time.perf_counter()
     new = _measured(study, opened, recipes, "grid" if grid else "sweep", as_json)
-    points = [opened.point(study.point_key(recipe)) for recipe in recipes]
+    points = [opened.point(study.point_key(recipe), study.num_items) for recipe in recipes]
     if as_json:
         _print_json(
             {
@@ -183,7 +183,7 @@ def _measured(study: Study, store: Store, recipes: list[Recipe], method: str, qu
 
     Raises MeasureError for what could not be measured, after all the rest is.
     """
-    missing = [r for r in recipes if store.point(study.point_key(r)) is None]
+    missing = [r for r in recipes if store.point(study.point_key(r), study.num_items) is None]
     if not missing:
         return 0
     try:

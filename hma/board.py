@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from hma.core import front as fronts
@@ -80,7 +80,12 @@ class Board:
         return min(self.points, key=distance, default=None)
 
 
-def boards(store: Store, pair: str, suites: Sequence[str]) -> list[Board]:
-    """The boards of one pair in the studies of these suites, both by fingerprint: test items first, then the more items."""
+def boards(store: Store, pair: str, suites: Sequence[str], sizes: Mapping[str, int]) -> list[Board]:
+    """The boards of one pair in the studies of these suites, both by fingerprint: test items first, then the more items.
+
+    ``sizes`` are those that the suites are seen at, by name; boards without points are left out.
+    """
     studies = [study for study in store.studies() if study.pair == pair and study.suite in suites]
-    return [Board.read(store, study) for study in sorted(studies, key=lambda s: (s.split != "test", -s.num_items))]
+    views = [replace(study, size=size, num_items=count) for study in studies for size, count in sizes.items()]
+    read = [Board.read(store, view) for view in sorted(views, key=lambda v: (v.split != "test", -v.num_items))]
+    return [board for board in read if board.points]

@@ -95,7 +95,10 @@ def _scores(merge: Merged, boards: Sequence[Board]) -> list[str]:
             "",
             "Merges are measured with the policy's tokenizer and chat template; those in this folder are the reference's.",
         ]
-    measured = [(board.study, point) for board in boards if (point := _point(board, merge.recipe))]
+    # Of several sizes of one split, the first board has the most items, and all that the others have.
+    having = [board.study for board in boards if _point(board, merge.recipe)]
+    largest = {study.split: study for study in reversed(having)}.values()
+    measured = [(board.study, point) for board in boards if board.study in largest and (point := _point(board, merge.recipe))]
     if not measured:
         return [*lines, "", "These weights were not measured in the store that the export was given."]
     for study, point in measured:

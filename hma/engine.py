@@ -55,9 +55,12 @@ class Engine:
         self._thread.start()
 
     def submit(self, study: Study, recipe: Recipe, method: str = "single", priority: int = INTERACTIVE) -> Job:
-        """Ask for a point. One that the store has is finished at once; one already asked for is not asked twice."""
+        """Ask for a point. One that the store has is finished at once; one already asked for is not asked twice.
+
+        One that the store has with fewer items is extended.
+        """
         wanted = Job(0, study, recipe, study.point_key(recipe), method)
-        return self._jobs.ask(wanted, priority, lambda: self.store.point(wanted.key) is not None)
+        return self._jobs.ask(wanted, priority, lambda: self.store.point(wanted.key, study.num_items) is not None)
 
     def export(
         self,
@@ -193,7 +196,7 @@ class Engine:
             self._jobs.update(job.id, **over, ended_at=time.time())
             ended = self.job(job.id)
             if ended.state == "finished" and not job.target and ended.started_at and ended.ended_at:
-                self._took[job.study.key] = ended.ended_at - ended.started_at
+                self._took[job.study.view] = ended.ended_at - ended.started_at
 
     def _begin(self, job_id: int) -> bool:
         """Mark a job as being done, unless it was cancelled while its worker started."""
@@ -201,7 +204,7 @@ class Engine:
             job = self.job(job_id)
             if job.is_over:
                 return False
-            expected = None if job.target else self._took.get(job.study.key)
+            expected = None if job.target else self._took.get(job.study.view)
             self._jobs.update(job_id, stage="merging", started_at=time.time(), expected_seconds=expected)
             self._set_worker(status="busy")
             return True
@@ -209,7 +212,10 @@ class Engine:
     def _done(self, worker: WorkerProcess, job: Job) -> str:
         """Have a job done, and return what there is to say of it. Raises Cancelled, MeasureError, or WorkerDied."""
         if job.target is None:
-            measurement = self._answer(worker, job, "measure", job.study, job.recipe)
+            begun = self.store.begun(job.key)
+            if begun and min(count for count, _ in begun.values()) >= job.study.num_items:
+                return ""  # Another process has measured it meanwhile.
+            measurement = self._answer(worker, job, "measure", job.study, job.recipe, begun)
             self.store.add(job.study, replace(measurement, method=job.method))
             return ""
         try:

@@ -21,6 +21,7 @@ from hma.checkpoints.manifest import ENDS, differences, not_whole, read_recipe
 from hma.checkpoints.pair import Pair, open_pair
 from hma.core.recipe import Recipe
 from hma.errors import Cancelled, HmaError, StoreError
+from hma.evaluate.suite import suite_sizes
 from hma.study import open_store, suite_fingerprints
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def _boards(pair: Pair, suite: str, store: Path | None) -> list[Board]:
     """What the store has measured of the pair in the suite."""
     if store and not store.expanduser().exists():
         raise StoreError(f"There is no store at {store}. Name the file that has the points, or leave --store out.")
-    return boards(open_store(store), pair.fingerprint, suite_fingerprints(suite))
+    return boards(open_store(store), pair.fingerprint, suite_fingerprints(suite), suite_sizes(suite))
 
 
 def _written(pair: Pair, recipe: Recipe, out: Path, measured: list[Board], tokenizer: str, force: bool, quiet: bool) -> Exported:

@@ -95,7 +95,7 @@ class Jobs:
         """A request's job, in the queue. One asked for already is not asked twice; one that is done is finished at once."""
         with self.changed:
             for job in self._jobs.values():
-                same = (job.key, job.target) == (wanted.key, wanted.target)
+                same = (job.key, job.study.num_items, job.target) == (wanted.key, wanted.study.num_items, wanted.target)
                 if same and not job.is_over and not job.is_cancelling:
                     if priority == INTERACTIVE and job.state == "queued":
                         self._push(INTERACTIVE, job.id)

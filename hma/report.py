@@ -13,9 +13,9 @@ from rich.table import Table
 
 from hma import text
 from hma.board import SWAPPED, Board
-from hma.core.point import Point, Score
+from hma.core.point import MEAN, Point, Score
 from hma.core.study import Study
-from hma.core.tax import MEAN, tax
+from hma.core.tax import tax
 
 _WIDE = 100
 """Columns of a terminal from which the keys of points are shown as well."""

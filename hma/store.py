@@ -4,90 +4,35 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import sqlite3
+import tempfile
 import threading
-import time
-import zlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
+from hma import rows, schema
 from hma.core.point import Point, scores_of
-from hma.core.recipe import Recipe, digest
 from hma.core.statistics import Result
 from hma.core.study import Study
 from hma.errors import StoreError
+from hma.rows import Measurement
 
-VERSION = 2
-"""``PRAGMA user_version`` of the files that this code writes."""
-
-_TABLES = """
-CREATE TABLE studies (
-    key TEXT PRIMARY KEY,
-    study TEXT NOT NULL,
-    added_at TEXT NOT NULL
-) STRICT;
-CREATE TABLE item_sets (
-    key TEXT PRIMARY KEY,
-    ids BLOB NOT NULL
-) STRICT;
-CREATE TABLE points (
-    key TEXT PRIMARY KEY,
-    study TEXT NOT NULL REFERENCES studies (key),
-    recipe TEXT NOT NULL,
-    method TEXT NOT NULL,
-    device TEXT NOT NULL,
-    measured_at TEXT NOT NULL,
-    elapsed_seconds REAL NOT NULL,
-    timings TEXT NOT NULL,
-    effective_alphas TEXT
-) STRICT;
-CREATE INDEX points_by_study ON points (study);
-CREATE TABLE results (
-    point TEXT NOT NULL REFERENCES points (key) ON DELETE CASCADE,
-    name TEXT NOT NULL,
-    aggregation TEXT NOT NULL,
-    item_set TEXT NOT NULL REFERENCES item_sets (key),
-    items BLOB NOT NULL,
-    outputs BLOB,
-    PRIMARY KEY (point, name)
-) STRICT;
-"""
-
-_PATIENCE = 30
-"""Seconds that another process is waited for."""
-
-_COLUMNS = "recipe, method, device, measured_at, elapsed_seconds, timings, effective_alphas"
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """What a worker brings back: a recipe's per-item results, and how they were got."""
-
-    recipe: Recipe
-    results: Mapping[str, Result]
-    method: str = "single"
-    device: str = ""
-    elapsed_seconds: float = 0.0
-    timings: Mapping[str, float] = field(default_factory=dict)
-    measured_at: str = ""
-    effective_alphas: tuple[float, ...] = ()
+__all__ = ["Measurement", "Store"]
 
 
 class Store:
     """Studies and points in one SQLite file (WAL). Safe to use from many threads and processes.
 
-    A point is written in one transaction, so that it is there whole or not at all. Scores are derived
-    from the stored per-item results when they are read, and kept in memory, since points never change.
+    A point is written in one transaction, so that it is there whole or not at all. It may be extended: items are added,
+    none is ever changed. Scores are derived from the stored per-item results when they are read, of the first
+    ``num_items`` items that a study asks for, and kept in memory.
     """
 
     def __init__(self, path: str | Path) -> None:
         """Opens the file, or makes it. Raises StoreError when it cannot be used."""
         self.path = Path(path).expanduser().resolve()
-        self._points: dict[str, Point] = {}
+        self._points: dict[tuple[str, int], Point] = {}
         self._lock = threading.Lock()
         if self.path.is_dir():
             raise StoreError(f"{self.path} is a folder. Name a file in it, such as {self.path / 'points.sqlite'}.")
@@ -98,34 +43,28 @@ class Store:
         with self._connection() as connection:
             # Looked at first: a file that is not ours to write stays as it is, byte for byte.
             version = self._checked_version(connection)
-            _write_ahead(connection)
-            if version < VERSION:
+            schema.write_ahead(connection)
+            if version < schema.VERSION:
                 connection.execute("BEGIN IMMEDIATE")
-                self._migrate(connection)
+                schema.migrate(connection)
 
     def add(self, study: Study, measurement: Measurement) -> Point:
-        """Store a finished measurement and return its point; a point already there stays as it is."""
+        """Store a finished measurement and return its point. Of a point already there only further items are added."""
         key = study.point_key(measurement.recipe)
-        now = datetime.now(UTC).isoformat(timespec="seconds")
         with self._connection(write=True) as connection:
-            connection.execute("INSERT OR IGNORE INTO studies VALUES (?, ?, ?)", (study.key, json.dumps(study.to_dict()), now))
-            added = connection.execute(
-                "INSERT OR IGNORE INTO points VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    key,
-                    study.key,
-                    json.dumps(measurement.recipe.to_dict()),
-                    measurement.method,
-                    measurement.device,
-                    measurement.measured_at or now,
-                    measurement.elapsed_seconds,
-                    json.dumps(dict(measurement.timings)),
-                    json.dumps(measurement.effective_alphas) if measurement.effective_alphas else None,
-                ),
+            connection.execute(
+                "INSERT INTO studies VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET study = excluded.study "
+                "WHERE json_extract(study, '$.num_items') < json_extract(excluded.study, '$.num_items')",
+                (study.key, json.dumps(study.to_dict()), rows.now()),
             )
-            if added.rowcount:
-                for name, result in measurement.results.items():
-                    _insert_result(connection, key, name, result)
+            row = connection.execute("SELECT num_items FROM points WHERE key = ?", (key,)).fetchone()
+            had = row[0] if row else 0
+            if measurement.start > had:
+                raise ValueError(f"a measurement from item {measurement.start} on does not follow the {had} that {key} has")
+            if row is None:
+                rows.insert_point(connection, key, study, measurement)
+            elif had < measurement.num_items:
+                rows.extend_point(connection, key, had, measurement)
         point = self.point(key)
         assert point is not None
         return point
@@ -133,38 +72,57 @@ class Store:
     def studies(self) -> list[Study]:
         """Every study with at least one point, newest first."""
         with self._connection() as connection:
-            rows = connection.execute(
+            found = connection.execute(
                 "SELECT study FROM studies WHERE key IN (SELECT study FROM points) ORDER BY added_at DESC, key"
             )
-            return [Study.from_dict(json.loads(text)) for (text,) in rows]
+            return [Study.from_dict(json.loads(text)) for (text,) in found]
 
     def points(self, study: Study) -> list[Point]:
-        """Every finished point of a study, oldest first."""
+        """Every point of a study that has its number of items, by the first so many of them; oldest first."""
         with self._connection() as connection:
-            keys = [k for (k,) in connection.execute("SELECT key FROM points WHERE study = ? ORDER BY rowid", (study.key,))]
-            return self._load(connection, study, keys)
+            wanted = "SELECT key FROM points WHERE study = ? AND num_items >= ? ORDER BY rowid"
+            keys = [key for (key,) in connection.execute(wanted, (study.key, study.num_items))]
+            return self._load(connection, study, keys, study.num_items)
 
-    def point(self, key: str) -> Point | None:
-        """One point by its key, or None."""
+    def point(self, key: str, num_items: int | None = None) -> Point | None:
+        """One point by its key and its first ``num_items`` items, all by default; None for one that has not as many."""
         with self._connection() as connection:
             row = connection.execute(
-                "SELECT s.study FROM points p JOIN studies s ON s.key = p.study WHERE p.key = ?", (key,)
+                "SELECT s.study, p.num_items FROM points p JOIN studies s ON s.key = p.study WHERE p.key = ?", (key,)
             ).fetchone()
-            return None if row is None else self._load(connection, Study.from_dict(json.loads(row[0])), [key])[0]
+            if row is None or (num_items or 0) > row[1]:
+                return None
+            return self._load(connection, Study.from_dict(json.loads(row[0])), [key], num_items or row[1])[0]
 
-    def results(self, key: str) -> dict[str, Result]:
-        """A point's per-item results by name, with outputs; empty for an unknown key."""
+    def results(self, key: str, num_items: int | None = None) -> dict[str, Result]:
+        """A point's per-item results by name, with outputs, of its first ``num_items`` items; empty for an unknown key."""
         with self._connection() as connection:
-            return _read_results(connection, [key])[key]
+            return rows.read_results(connection, [key], num_items)[key]
+
+    def begun(self, key: str) -> dict[str, tuple[int, str]]:
+        """How many items of each metric a point has, and the name of that item set; empty for one that was not measured."""
+        with self._connection() as connection:
+            found = connection.execute(
+                "SELECT name, num_items, item_set FROM results JOIN points ON key = point WHERE point = ?", (key,)
+            )
+            return {name: (count, items) for name, count, items in found}
 
     def revision(self, study: Study) -> int:
         """A number that changes whenever the study gains a point; cheap enough to poll."""
         with self._connection() as connection:
-            (count,) = connection.execute("SELECT count(*) FROM points WHERE study = ?", (study.key,)).fetchone()
+            counted = "SELECT count(*) FROM points WHERE study = ? AND num_items >= ?"
+            (count,) = connection.execute(counted, (study.key, study.num_items)).fetchone()
+            return int(count)
+
+    def num_shorter(self, study: Study) -> int:
+        """How many points of the study have fewer items than it asks for: they wait to be extended."""
+        with self._connection() as connection:
+            counted = "SELECT count(*) FROM points WHERE study = ? AND num_items < ?"
+            (count,) = connection.execute(counted, (study.key, study.num_items)).fetchone()
             return int(count)
 
     def take_in(self, other: str | Path) -> int:
-        """Copy every point of another store that is missing here; returns how many.
+        """Copy every point of another store that is missing here, or has fewer items here; returns how many.
 
         The other file is only read, and need not be writable.
         """
@@ -172,21 +130,20 @@ class Store:
         try:
             with self._connection(write=True, attach=other) as connection:
                 (version,) = connection.execute("PRAGMA other.user_version").fetchone()
-                _check_version(version, other)
-                if version == 0:
-                    return 0
-                columns = "*" if version >= 2 else "*, NULL"
-                connection.execute("INSERT OR IGNORE INTO studies SELECT * FROM other.studies")
-                connection.execute("INSERT OR IGNORE INTO item_sets SELECT * FROM other.item_sets")
-                before = connection.total_changes
-                connection.execute(f"INSERT OR IGNORE INTO points SELECT {columns} FROM other.points")
-                added = connection.total_changes - before
-                connection.execute("INSERT OR IGNORE INTO results SELECT * FROM other.results")
-                return added
+                schema.check_version(version, other)
+                if version == schema.VERSION:
+                    return rows.copy_points(connection)
         except StoreError as error:
             if isinstance(error.__cause__, sqlite3.DatabaseError) and "not a database" in str(error.__cause__):
                 raise StoreError(f"{other} is not a store of points, so none can be taken in from it.") from None
             raise
+        if version == 0:
+            return 0
+        with tempfile.TemporaryDirectory() as folder:
+            migrated = Path(folder) / other.name
+            shutil.copyfile(other, migrated)
+            Store(migrated).compact()
+            return self.take_in(migrated)
 
     def compact(self) -> None:
         """Make the file fit to be copied or shipped alone: without a write-ahead log, and without this machine's folders.
@@ -203,27 +160,24 @@ class Store:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             connection.execute("PRAGMA journal_mode = DELETE")
 
-    def _load(self, connection: sqlite3.Connection, study: Study, keys: list[str]) -> list[Point]:
-        """The points of these keys, in this order. Those read for the first time are scored together."""
+    def _load(self, connection: sqlite3.Connection, study: Study, keys: list[str], num_items: int) -> list[Point]:
+        """The points of these keys, in this order, by so many items. Those read for the first time are scored together."""
         with self._lock:
-            missing = [key for key in keys if key not in self._points]
-        results = _read_results(connection, missing, outputs=False)
+            missing = [key for key in keys if (key, num_items) not in self._points]
+        results = rows.read_results(connection, missing, num_items, outputs=False)
         for key, (scores, ability) in zip(missing, scores_of([results[k] for k in missing], study.groups), strict=True):
-            row = connection.execute(f"SELECT {_COLUMNS} FROM points WHERE key = ?", (key,)).fetchone()
-            recipe, timings = Recipe.from_dict(json.loads(row[0])), json.loads(row[5])
-            effective = tuple(json.loads(row[6])) if row[6] else ()
-            point = Point(key, recipe, scores, ability, row[1], row[3], row[4], row[2], timings, effective)
+            point = rows.read_point(connection, key, scores, ability)
             with self._lock:
-                self._points[key] = point
+                self._points[key, num_items] = point
         with self._lock:
-            return [self._points[key] for key in keys]
+            return [self._points[key, num_items] for key in keys]
 
     @contextlib.contextmanager
     def _connection(self, *, write: bool = False, attach: Path | None = None) -> Iterator[sqlite3.Connection]:
         """One connection and, for writing, one transaction; sqlite's errors become StoreError."""
         try:
             with contextlib.closing(
-                sqlite3.connect(self.path.as_uri(), uri=True, timeout=_PATIENCE, isolation_level=None)
+                sqlite3.connect(self.path.as_uri(), uri=True, timeout=schema.PATIENCE, isolation_level=None)
             ) as connection:
                 connection.execute("PRAGMA foreign_keys = ON")
                 if attach is not None:
@@ -251,7 +205,9 @@ class Store:
         if "not a database" in reason or "malformed" in reason:
             return f"{self.path} is not a store of points ({reason}). Choose another file with --store."
         if "locked" in reason:
-            return f"{self.path} has been held by another process for {_PATIENCE} seconds ({reason}). Close it and try again."
+            return (
+                f"{self.path} has been held by another process for {schema.PATIENCE} seconds ({reason}). Close it and try again."
+            )
         return (
             f"{self.path} cannot be used ({reason}). Check that the file and its folder can be written, "
             "or choose another with --store."
@@ -263,70 +219,12 @@ class Store:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         connection.execute("COMMIT")
-        _check_version(version, self.path)
+        schema.check_version(version, self.path)
         if version == 0 and tables:
             raise StoreError(f"{self.path} is an SQLite file of another program. Choose another file with --store.")
         return version
-
-    def _migrate(self, connection: sqlite3.Connection) -> None:
-        """Bring the file to ``VERSION``, within one transaction; another process may have done it just before."""
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version < VERSION:
-            steps = _TABLES.split(";") if version == 0 else ["ALTER TABLE points ADD COLUMN effective_alphas TEXT"]
-            for statement in filter(str.strip, steps):
-                connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {VERSION}")
 
 
 def _last_part(place: str) -> str:
     """A folder's own name; a hub id as it is."""
     return Path(place).name if Path(place).is_absolute() else place
-
-
-def _check_version(version: int, path: Path) -> None:
-    if version > VERSION:
-        raise StoreError(
-            f"{path} was written by a newer version of this program (store version {version}, this one reads up to "
-            f"{VERSION}). Update the program, or choose another file with --store."
-        )
-
-
-def _insert_result(connection: sqlite3.Connection, key: str, name: str, result: Result) -> None:
-    ids = json.dumps(result.ids)
-    item_set = digest(list(result.ids))
-    connection.execute("INSERT OR IGNORE INTO item_sets VALUES (?, ?)", (item_set, zlib.compress(ids.encode())))
-    outputs = None if result.outputs is None else zlib.compress(json.dumps(result.outputs).encode(), 9)
-    items = zlib.compress(result.items.astype("<f8").tobytes(), 9)
-    connection.execute("INSERT INTO results VALUES (?, ?, ?, ?, ?, ?)", (key, name, result.aggregation, item_set, items, outputs))
-
-
-def _read_results(connection: sqlite3.Connection, points: list[str], outputs: bool = True) -> dict[str, dict[str, Result]]:
-    """Per-item results by point and name; for an unknown point none. Without ``outputs`` the texts are left where they are."""
-    found: dict[str, dict[str, Result]] = {point: {} for point in points}
-    item_sets: dict[str, tuple[str, ...]] = {}
-    texts = "outputs" if outputs else "NULL"
-    for point in points:
-        rows = connection.execute(
-            f"SELECT name, aggregation, item_set, items, {texts} FROM results WHERE point = ? ORDER BY rowid", (point,)
-        )
-        for name, aggregation, item_set, items, said in rows:
-            if item_set not in item_sets:
-                (ids,) = connection.execute("SELECT ids FROM item_sets WHERE key = ?", (item_set,)).fetchone()
-                item_sets[item_set] = tuple(json.loads(zlib.decompress(ids)))
-            names = item_sets[item_set]
-            values = np.frombuffer(zlib.decompress(items), dtype="<f8").reshape(len(names), -1)
-            written = None if said is None else tuple(json.loads(zlib.decompress(said)))
-            found[point][name] = Result(aggregation, values, names, written)
-    return found
-
-
-def _write_ahead(connection: sqlite3.Connection) -> None:
-    """Put a new file into WAL mode: SQLite itself does not wait while another process is at the same."""
-    deadline = time.monotonic() + _PATIENCE
-    while connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hma.checkpoints.pair import open_pair
 from hma.core.study import Study
-from hma.evaluate.suite import SPLITS, load_suite, suite_sizes
+from hma.evaluate.suite import SPLITS, load_suite
 from hma.store import Store
 
 SHIPPED = Path(__file__).resolve().parents[1] / "data" / "miniature"
@@ -50,8 +50,8 @@ def open_study(
 
 
 def suite_fingerprints(suite: str | Path) -> list[str]:
-    """The fingerprints of a suite, one for each split and size."""
-    return [load_suite(suite, split, size).fingerprint for split in SPLITS for size in suite_sizes(suite)]
+    """The fingerprints of a suite, one for each split."""
+    return [load_suite(suite, split).fingerprint for split in SPLITS]
 
 
 def open_store(path: str | Path | None = None) -> Store:

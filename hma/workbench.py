@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from hma.checkpoints.live import LiveModel, device_name, find_device
 from hma.checkpoints.pair import open_pair
 from hma.core.recipe import Recipe
 from hma.core.study import Study
-from hma.errors import MeasureError, Outdated
+from hma.errors import MeasureError, Outdated, SuiteError
 from hma.evaluate.evaluator import CHAT, Evaluator
 from hma.evaluate.suite import load_suite
 from hma.store import Measurement
@@ -47,7 +47,7 @@ class Workbench:
             torch.set_num_threads(1)
             self._lanes = os.cpu_count() or 1
         self._live = LiveModel(self._pair, self._device)
-        self._evaluators: dict[str, Evaluator] = {}
+        self._evaluators: dict[tuple[str, int], Evaluator] = {}
         self._stamps = self._pair.stamps()
 
     @property
@@ -58,13 +58,14 @@ class Workbench:
     def prepare(self, study: Study) -> Evaluator:
         """The study's evaluator, built at its first use. Raises MeasureError when files changed since it was opened."""
         self._check_files(study)
-        if study.suite not in self._evaluators:
+        asked = study.suite, study.num_items
+        if asked not in self._evaluators:
             suite = load_suite(study.suite_path, study.split, study.size)
-            if suite.fingerprint != study.suite:
+            if (suite.fingerprint, suite.num_items) != asked:
                 raise MeasureError("The suite changed on disk since this study was opened. Open the study again.")
             lanes = min(self._lanes, 1 + len(suite.abilities))
-            self._evaluators[study.suite] = Evaluator(suite, self._live.model, self._live.tokenizer, lanes)
-        return self._evaluators[study.suite]
+            self._evaluators[asked] = Evaluator(suite, self._live.model, self._live.tokenizer, lanes)
+        return self._evaluators[asked]
 
     def _check_files(self, study: Study) -> None:
         """Raise MeasureError when the study's checkpoints are not those in memory: ends may be read from their files' pages."""
@@ -77,12 +78,21 @@ class Workbench:
         if stamps != self._stamps:
             raise Outdated(_CHANGED)
 
-    def measure(self, study: Study, recipe: Recipe, progress: Progress = lambda stage, share: None) -> Measurement:
+    def measure(
+        self,
+        study: Study,
+        recipe: Recipe,
+        progress: Progress = lambda stage, share: None,
+        begun: Mapping[str, tuple[int, str]] | None = None,
+    ) -> Measurement:
         """Merge, evaluate, and return the per-item results with the seconds that each stage took.
 
-        Stages may overlap, so that they add up to more than ``elapsed_seconds``.
+        ``begun`` is what the store has of the point, by ``Store.begun``: these items are not measured again.
+        Stages may overlap, so that they add up to more than ``elapsed_seconds``. Raises SuiteError for a point whose
+        items are others now.
         """
         evaluator = self.prepare(study)
+        start = _checked_start(study, evaluator, begun or {})
         done_of = dict.fromkeys([CHAT, *(axis.name for axis in study.abilities)], 0.0)
         started = time.perf_counter()
         progress("merging", 0.0)
@@ -94,11 +104,17 @@ class Workbench:
             done_of[stage] = done / total
             progress(stage, sum(done_of.values()) / len(done_of))
 
-        results = evaluator.run(on_stage)
+        results = evaluator.run(on_stage, start)
         elapsed = time.perf_counter() - started
         timings = {"merge": merged - started, **evaluator.timings, "model": evaluator.model_seconds}
         return Measurement(
-            recipe, results, device=self.device, elapsed_seconds=elapsed, timings=timings, effective_alphas=effective
+            recipe,
+            results,
+            device=self.device,
+            elapsed_seconds=elapsed,
+            timings=timings,
+            effective_alphas=effective,
+            start=start,
         )
 
     def export(self, study: Study, recipe: Recipe, folder: str | Path, **options: Any) -> Exported:
@@ -109,3 +125,16 @@ class Workbench:
         """
         self._check_files(study)
         return export(self._pair, recipe, folder, live=self._live, **options)
+
+
+def _checked_start(study: Study, evaluator: Evaluator, begun: Mapping[str, tuple[int, str]]) -> int:
+    """How many items a point has already. Raises SuiteError when they are not the suite's first ones."""
+    start = max((count for count, _ in begun.values()), default=0)
+    expected = evaluator.item_sets(start)
+    for name, (count, items) in begun.items():
+        if expected.get(name) != items:
+            raise SuiteError(
+                f"The {count} items of {name} that this point was measured on are not the first {count} of {study.suite_path} "
+                "now: its data have changed where its files do not show it. Measure into another store, with --store."
+            )
+    return start

@@ -1,7 +1,7 @@
 """The worker process: ``python -m hma.worker`` owns a workbench and answers an engine over its standard streams.
 
 Messages are pickled tuples, each way one stream. In: ``("open", study)`` once, then
-``("prepare", study)``, ``("measure", job, study, recipe)``, ``("export", job, study, recipe, target)`` and
+``("prepare", study)``, ``("measure", job, study, recipe, begun)``, ``("export", job, study, recipe, target)`` and
 ``("cancel", job)``. Out: ``("ready", device)``, ``("prepared",)``, ``("progress", job, stage, share)``,
 ``("failed", job, kind, message)``, and ``("done", job, measurement)`` or, of an export, ``("done", job, message)``.
 When the engine's end closes, the worker ends: no process is left behind.
@@ -98,7 +98,7 @@ def _prepare(line: _Line, workbench: Any, study: Any) -> None:
     line.send("prepared")
 
 
-def _measure(line: _Line, workbench: Any, job: int, study: Any, recipe: Any) -> None:
+def _measure(line: _Line, workbench: Any, job: int, study: Any, recipe: Any, begun: Any) -> None:
     def progress(stage: str, share: float) -> None:
         line.check(job)
         line.send("progress", job, stage, share)
@@ -106,7 +106,7 @@ def _measure(line: _Line, workbench: Any, job: int, study: Any, recipe: Any) -> 
     try:
         line.check(job)
         line.send("progress", job, "preparing the suite", 0.0)
-        line.send("done", job, workbench.measure(study, recipe, progress))
+        line.send("done", job, workbench.measure(study, recipe, progress, begun))
     except Exception as error:
         line.send("failed", job, *_explained(error))
 

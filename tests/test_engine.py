@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -92,6 +93,32 @@ def test_fresh_stores_and_workers_give_identical_items(engine, tiny_study, tmp_p
         for name, result in other.store.results(job.key).items():
             np.testing.assert_array_equal(result.items, engine.store.results(job.key)[name].items)
             assert result.outputs == engine.store.results(job.key)[name].outputs
+
+
+def test_a_larger_size_goes_on_from_a_smaller_one(engine, tiny_pair, tiny_suite, tmp_path):
+    quick, full = (open_study(*tiny_pair, tiny_suite, size=size) for size in ("quick", "full"))
+    first = measured(engine, quick, 0.35, 0.1, 0.9)
+    items = engine.store.results(first.key)["words"].items
+    assert engine.store.point(first.key, full.num_items) is None
+    measured(engine, full, 0.35, 0.1, 0.9)
+    assert engine.submit(quick, recipe(quick, 0.35, 0.1, 0.9)).state == "finished"
+    np.testing.assert_array_equal(engine.store.results(first.key, quick.num_items)["words"].items, items)
+    with Engine(Store(tmp_path / "other.sqlite")) as other:
+        measured(other, full, 0.35, 0.1, 0.9)
+        for name, result in other.store.results(first.key).items():
+            np.testing.assert_array_equal(result.items, engine.store.results(first.key)[name].items)
+            assert result.item_set == engine.store.results(first.key)[name].item_set
+
+
+def test_a_point_whose_items_changed_unseen_is_not_extended(engine, tiny_pair, tiny_suite):
+    quick, full = (open_study(*tiny_pair, tiny_suite, size=size) for size in ("quick", "full"))
+    key = measured(engine, quick, 0.45, 0.1, 0.9).key
+    with sqlite3.connect(engine.store.path) as connection:
+        connection.execute("INSERT INTO item_sets SELECT 'other', ids, hashes FROM item_sets LIMIT 1")
+        connection.execute("UPDATE results SET item_set = 'other' WHERE point = ? AND name = 'choice'", (key,))
+    job = engine.wait(engine.submit(full, recipe(full, 0.45, 0.1, 0.9)).id, timeout=60)
+    assert job.state == "failed" and "items of choice" in job.message
+    assert len(engine.store.results(key)["words"].ids) == quick.num_items
 
 
 def test_interactive_requests_go_ahead_of_a_sweep(engine, tiny_study):

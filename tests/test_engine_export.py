@@ -17,6 +17,7 @@ from hma.checkpoints.pair import open_pair
 from hma.core.precision import Precision
 from hma.core.recipe import Recipe
 from hma.engine import SWEEP, Engine
+from hma.evaluate.suite import suite_sizes
 from hma.store import Store
 from hma.study import open_study, suite_fingerprints
 from tests import tiny
@@ -44,7 +45,7 @@ def listed(folder):
 def test_what_was_measured_is_exported_as_from_disk(engine, tiny_study, tmp_path):
     point = engine.store.point(measured(engine, tiny_study, 0.2, 0.3, 0.4).key)
     measured(engine, tiny_study, 0.7, 0.1, 0.9)  # the live model goes on to another merge
-    known = boards(engine.store, tiny_study.pair, suite_fingerprints(tiny_study.suite_path))
+    known = boards(engine.store, tiny_study.pair, suite_fingerprints(tiny_study.suite_path), suite_sizes(tiny_study.suite_path))
     out = tmp_path / "live" / "out"
     job = engine.wait(engine.export(tiny_study, point.recipe, out, known).id, timeout=60)
     assert (job.state, job.share) == ("finished", 1.0), job.message

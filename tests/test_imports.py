@@ -12,7 +12,9 @@ ROOT = Path(__file__).parents[1]
 ALLOWED = {
     "errors": set(),
     "core": {"errors"},
-    "store": {"core", "errors"},
+    "schema": {"errors"},
+    "rows": {"core"},
+    "store": {"core", "errors", "rows", "schema"},
     "checkpoints": {"core", "errors"},
     "evaluate": {"core", "errors"},
     "lab": {"core", "errors", "checkpoints", "evaluate"},
@@ -34,7 +36,7 @@ ALLOWED = {
     "methods": {"checkpoints", "core", "errors"},
     "options": {"checkpoints", "core", "errors", "methods", "study"},
     "push": {"checkpoints", "errors"},
-    "export_cli": {"board", "card", "checkpoints", "core", "errors", "options", "push", "study", "text"},
+    "export_cli": {"board", "card", "checkpoints", "core", "errors", "evaluate", "options", "push", "study", "text"},
     "pair_cli": {"checkpoints", "core", "options"},
     "bench": {"board", "checkpoints", "core", "errors", "engine", "evaluate", "store", "study", "ui"},
     "__main__": {"board", "checkpoints", "core", "errors", "engine", "store", "study"}

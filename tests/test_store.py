@@ -1,4 +1,4 @@
-"""Points are whole or not there, survive anything, and never change."""
+"""Points are whole or not there, survive anything, and only ever gain items."""
 
 import os
 import shutil
@@ -18,7 +18,8 @@ from hma.core.recipe import Recipe
 from hma.core.statistics import Result
 from hma.core.study import Axis, Study
 from hma.errors import StoreError
-from hma.store import VERSION, Measurement, Store
+from hma.schema import VERSION
+from hma.store import Measurement, Store
 
 ABILITIES = (Axis("choice", "Choice", "%", "choice"), Axis("translate", "Translate", "BLEU", "translate"))
 STUDY = Study("t", "a", "b", "p", "s.json", "s", "validation", "quick", 5, 6, Axis("reward", "Reward", "points"), ABILITIES)
@@ -58,6 +59,67 @@ def test_a_point_is_never_changed_by_a_second_measurement(tmp_path):
     first = store.add(STUDY, measurement(seed=0))
     assert store.add(STUDY, measurement(seed=1)) == first
     assert store.revision(STUDY) == 1
+
+
+def part(taken, start, end=None):
+    results = {name: result.part(start, end) for name, result in taken.results.items()}
+    return replace(taken, results=results, start=start)
+
+
+LARGE = replace(STUDY, size="full", num_items=12)
+
+
+def test_a_point_is_extended_and_no_item_measured_twice(tmp_path):
+    store, whole = Store(tmp_path / "points.sqlite"), measurement(num_items=12)
+    quick = store.add(STUDY, part(whole, 0, 5))
+    assert store.points(LARGE) == [] and store.num_shorter(LARGE) == 1
+    assert store.begun(quick.key) == {n: (5, r.part(0, 5).item_set) for n, r in whole.results.items()}
+    store.add(LARGE, part(whole, 5))
+    (full,) = store.points(LARGE)
+    assert full.key == quick.key
+    assert full.elapsed_seconds == 2 * quick.elapsed_seconds and full.timings == {"merge": 0.2}
+    assert store.num_shorter(LARGE) == 0
+    at_once = Store(tmp_path / "other.sqlite").add(LARGE, whole)
+    assert full.scores == at_once.scores and full.ability == at_once.ability
+    for reader in (store, Store(store.path)):
+        (seen,) = reader.points(STUDY)  # What quick shows has not moved.
+        assert (seen.scores, seen.ability) == (quick.scores, quick.ability)
+        assert reader.point(quick.key).scores == full.scores
+        assert reader.point(quick.key, 13) is None
+        for name, result in reader.results(quick.key).items():
+            np.testing.assert_array_equal(result.items, whole.results[name].items)
+            assert (result.ids, result.outputs) == (whole.results[name].ids, whole.results[name].outputs)
+
+
+def test_of_two_that_extend_one_point_the_second_adds_what_is_missing(tmp_path):
+    store, whole = Store(tmp_path / "points.sqlite"), measurement(num_items=12)
+    store.add(STUDY, part(whole, 0, 5))
+    store.add(STUDY, part(whole, 5, 8))
+    key = store.add(LARGE, part(whole, 5)).key
+    assert store.results(key)["reward"].ids == whole.results["reward"].ids
+    with pytest.raises(ValueError, match="does not follow"):
+        Store(tmp_path / "new.sqlite").add(STUDY, part(whole, 5))
+
+
+def test_the_larger_point_is_taken_in(tmp_path):
+    whole = measurement(num_items=12)
+    mine, theirs = Store(tmp_path / "mine.sqlite"), Store(tmp_path / "theirs.sqlite")
+    mine.add(STUDY, part(whole, 0, 5))
+    theirs.add(LARGE, whole)
+    theirs.compact()
+    assert mine.take_in(theirs.path) == 1 and len(mine.points(LARGE)) == 1
+    assert mine.take_in(theirs.path) == 0
+    other = Store(tmp_path / "other.sqlite")
+    other.add(STUDY, part(whole, 0, 5))
+    other.compact()
+    assert mine.take_in(other.path) == 0 and len(mine.points(LARGE)) == 1
+
+
+def test_item_hashes_are_kept(tmp_path):
+    store, taken = Store(tmp_path / "points.sqlite"), measurement()
+    hashed = {name: replace(r, hashes=tuple(f"{name}{i}" for i in r.ids)) for name, r in taken.results.items()}
+    point = store.add(STUDY, replace(taken, results=hashed))
+    assert {n: r.hashes for n, r in store.results(point.key).items()} == {n: r.hashes for n, r in hashed.items()}
 
 
 def test_studies_do_not_mix(tmp_path):

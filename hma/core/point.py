@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,16 +15,24 @@ from hma.core.statistics import Result
 REWARD = "reward"
 """The name of the alignment axis among a point's scores."""
 
+MEAN = "mean ability"
+"""The name of the mean over the groups, where it stands beside the scores."""
+
 
 @dataclass(frozen=True)
 class Score:
-    """A metric's value, larger is better, with its standard error, item count and 95 % interval."""
+    """A metric's value, larger is better, with its standard error, item count and 95 % interval.
+
+    ``samples`` is its value in each resample of the items, ``(NUM_RESAMPLES,)``, alike for every point of a study:
+    kept for the two axes of the chart, whose points are compared with one another; None for the rest.
+    """
 
     value: float
     standard_error: float
     num_items: int
     low: float
     high: float
+    samples: np.ndarray | None = field(default=None, repr=False, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
         return {"value": self.value, "standard_error": self.standard_error, "num_items": self.num_items}
@@ -82,21 +90,31 @@ def scores_of(
     if not points:
         return []
     tasks = [task for members in groups.values() for task in members]
-    names = list(points[0])
-    # A seed for each task's place, so that tasks are drawn independently, and points of one study alike.
-    seeds = {name: tasks.index(name) if name in tasks else 0 for name in names}
-    samples = {name: statistics.resampled_together([p[name] for p in points], seeds[name]) for name in names}
-    intervals = {name: statistics.intervals(samples[name]) for name in names}
-    means = _over_groups(samples, groups)
-    mean_intervals = statistics.intervals(means)
+    samples = resampled_scores(points, groups)
+    intervals = {name: statistics.intervals(drawn) for name, drawn in samples.items()}
     found = []
     for place, results in enumerate(points):
-        scores = {n: _score(results[n], samples[n][place], intervals[n][place]) for n in names}
-        value = float(_over_groups({n: np.float64(score.value) for n, score in scores.items()}, groups))
-        low, high = map(float, mean_intervals[place])
+        scores = {n: _score(result, samples[n][place], intervals[n][place]) for n, result in results.items()}
+        if REWARD in scores:
+            scores[REWARD] = replace(scores[REWARD], samples=samples[REWARD][place])
+        value = float(over_groups({n: np.float64(score.value) for n, score in scores.items()}, groups))
+        low, high = map(float, intervals[MEAN][place])
+        mean = samples[MEAN][place]
         num_items = sum(scores[task].num_items for task in tasks)
-        found.append((scores, Score(value, float(means[place].std(ddof=1)), num_items, low, high)))
+        found.append((scores, Score(value, float(mean.std(ddof=1)), num_items, low, high, mean)))
     return found
+
+
+def resampled_scores(points: Sequence[Mapping[str, Result]], groups: Mapping[str, Sequence[str]]) -> dict[str, np.ndarray]:
+    """Each score's value in each resample of its items, by name and as ``MEAN`` over the groups.
+
+    Shaped ``(len(points), NUM_RESAMPLES)``. Every point on the same drawings, so that differences are paired by item; each
+    task, and the reward, on drawings of its own, since they have other items.
+    """
+    tasks = [task for members in groups.values() for task in members]
+    seeds = {name: seed for seed, name in enumerate((*tasks, REWARD))}
+    samples = {n: statistics.resampled_together([p[n] for p in points], seeds[n]) for n in points[0]}
+    return {**samples, MEAN: over_groups(samples, groups)}
 
 
 def _score(result: Result, samples: np.ndarray, interval: np.ndarray) -> Score:
@@ -106,5 +124,6 @@ def _score(result: Result, samples: np.ndarray, interval: np.ndarray) -> Score:
     return Score(statistics.value(result), error, len(result.items), low, high)
 
 
-def _over_groups(values: Mapping[str, np.ndarray], groups: Mapping[str, Sequence[str]]) -> np.ndarray:
+def over_groups(values: Mapping[str, np.ndarray], groups: Mapping[str, Sequence[str]]) -> np.ndarray:
+    """The mean over groups of the mean over their tasks, from values by task."""
     return np.mean([np.mean([values[task] for task in tasks], axis=0) for tasks in groups.values()], axis=0)

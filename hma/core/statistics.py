@@ -8,6 +8,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from hma.core.recipe import digest
+
 NUM_RESAMPLES = 1000
 """Bootstrap resamples behind every standard error and interval."""
 
@@ -24,13 +26,15 @@ class Result:
     """One metric's per-item results, larger is always better.
 
     ``items`` is float64 ``(num_items, width)``: width 1 for a mean, ``BLEU_WIDTH`` for BLEU.
-    ``ids`` name the items in the same order; ``outputs`` are the model's texts, where it wrote any.
+    ``ids`` name the items in the same order, ``hashes`` what was asked in each (empty where it was not recorded);
+    ``outputs`` are the model's texts, where it wrote any.
     """
 
     aggregation: str
     items: np.ndarray
     ids: tuple[str, ...]
     outputs: tuple[str, ...] | None = None
+    hashes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         width = {"mean": 1, "bleu": BLEU_WIDTH}.get(self.aggregation)
@@ -43,8 +47,35 @@ class Result:
             raise ValueError("items must be finite")
         if len(self.ids) != len(items) or (self.outputs is not None and len(self.outputs) != len(items)):
             raise ValueError("ids and outputs must name each item once")
+        if self.hashes and len(self.hashes) != len(items):
+            raise ValueError("hashes must be as many as items")
         items.setflags(write=False)
         object.__setattr__(self, "items", items)
+
+    @property
+    def item_set(self) -> str:
+        """A name for which items these are, in this order."""
+        return item_set(self.ids, self.hashes)
+
+    def part(self, start: int, end: int | None = None) -> Result:
+        """The items from ``start`` to ``end``, which must be one at least."""
+        outputs = None if self.outputs is None else self.outputs[start:end]
+        return Result(self.aggregation, self.items[start:end], self.ids[start:end], outputs, self.hashes[start:end])
+
+    def __add__(self, more: Result) -> Result:
+        """These items, then more of the same metric. Raises ValueError for an item that both hold, and for another metric."""
+        if self.aggregation != more.aggregation or (self.outputs is None) != (more.outputs is None):
+            raise ValueError("only results of one metric can be joined")
+        if twice := sorted({*self.ids} & {*more.ids}):
+            raise ValueError(f"item {twice[0]!r} is in both")
+        outputs = None if self.outputs is None or more.outputs is None else self.outputs + more.outputs
+        items = np.concatenate([self.items, more.items])
+        return Result(self.aggregation, items, self.ids + more.ids, outputs, self.hashes + more.hashes)
+
+
+def item_set(ids: Sequence[str], hashes: Sequence[str] = ()) -> str:
+    """A name for items by their ids and the hashes of what they ask, in this order."""
+    return digest([list(ids), list(hashes)]) if hashes else digest(list(ids))
 
 
 def bleu(totals: np.ndarray) -> np.ndarray:
@@ -129,3 +160,13 @@ def interval(samples: np.ndarray, level: float = 0.95) -> tuple[float, float]:
 def intervals(samples: np.ndarray, level: float = 0.95) -> np.ndarray:
     """``interval`` of each row of ``(num_points, NUM_RESAMPLES)``: ``(num_points, 2)``."""
     return np.quantile(samples, [(1 - level) / 2, (1 + level) / 2], axis=1).T
+
+
+def mirrored_interval(value: float, samples: np.ndarray, level: float = 0.95) -> tuple[float, float]:
+    """The interval of a value that picks the best or worst of many, such as a maximum: the resamples' quantiles, mirrored at it.
+
+    Such a value lies too far out on the items that it was computed from, and its resamples lie as far out again. Mirrored
+    (the basic bootstrap interval), they take that back, and the value itself may lie outside.
+    """
+    low, high = interval(samples, level)
+    return 2 * value - high, 2 * value - low

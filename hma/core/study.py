@@ -25,9 +25,10 @@ class Study:
     """One pair and one suite. Only points of one study ever stand on one chart.
 
     ``pair`` and ``suite`` are fingerprints of contents; ``reference``, ``policy`` and ``suite_path`` say
-    where a worker opens them. ``split`` is "validation" (for choosing alphas) or "test" (for reporting);
-    ``size`` names the number of items, ``num_items`` of each task and of chat prompts. ``allow`` is what of
-    the checkpoints a person allowed beside safetensors for this session: it is never written down.
+    where a worker opens them. ``split`` is "validation" (for choosing alphas) or "test" (for reporting).
+    ``size`` names how many items are looked at, ``num_items`` of each task and of chat prompts: the first so many,
+    so that a point measured at a larger size is seen at every smaller one. ``allow`` is what of the checkpoints a
+    person allowed beside safetensors for this session: it is never written down.
     """
 
     title: str
@@ -46,8 +47,13 @@ class Study:
 
     @property
     def key(self) -> str:
-        """The study's name: the same for the same contents, wherever they lie."""
+        """The study's name: the same for the same contents, wherever they lie, and at every size."""
         return digest({"pair": self.pair, "suite": self.suite})
+
+    @property
+    def view(self) -> str:
+        """A name for the study as it is seen at its size."""
+        return f"{self.key}-{self.num_items}"
 
     @property
     def groups(self) -> Mapping[str, list[str]]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,12 +17,14 @@ from lm_eval.tasks._yaml_loader import load_yaml
 from sacrebleu.metrics import BLEU
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from hma.core.recipe import digest
 from hma.core.statistics import Result
 from hma.errors import MeasureError, SuiteError
 from hma.evaluate.generation import AnswerPlan, Progress, no_progress
 from hma.evaluate.likelihood import LikelihoodPlan
 from hma.evaluate.sources import local_files
 from hma.evaluate.suite import Ability
+from hma.evaluate.tiers import Planned, Tier
 
 _AGGREGATIONS = {"mean": "mean", "nanmean": "mean", "bleu": "bleu"}
 
@@ -40,53 +43,70 @@ class AbilityTask:
         tokenizer: PreTrainedTokenizerBase,
         device: torch.device,
         context_length: int | None = None,
+        ends: Sequence[int] = (),
     ) -> None:
-        """Builds the first ``num_items`` documents of ``split``. Raises SuiteError for a task that cannot be used."""
+        """Builds the first ``num_items`` documents of ``split``, in tiers cut at ``ends``.
+
+        Raises SuiteError for a task that cannot be used.
+        """
         self.name = ability.axis.name
         self._metric = ability.metric
         self._task = _task(ability, split)
         self._aggregation = _aggregation(self._task, ability)
         self._build(num_items, ability)
-        requests = self._task.instances
-        if self._task.OUTPUT_TYPE == "multiple_choice":
-            pairs = [request.args for request in requests]
-            self._plan: LikelihoodPlan | AnswerPlan = LikelihoodPlan(pairs, tokenizer, device, context_length=context_length)
-        elif self._task.OUTPUT_TYPE == "generate_until":
-            self._plan = _answer_plan(requests, tokenizer, device, context_length, ability)
-        else:
+        if self._task.OUTPUT_TYPE not in ("multiple_choice", "generate_until"):
             raise SuiteError(
                 f"The task {self.name} asks for '{self._task.OUTPUT_TYPE}' requests. "
                 "Supported are multiple_choice and generate_until."
             )
-        docs = {request.doc_id: request.doc for request in requests}
-        self._ids = tuple(str(docs[i].get("id", i)) for i in sorted(docs))
+        self._num_items, self._ends = num_items, tuple(ends)
+        self._documents: list[list[Any]] = [[] for _ in range(num_items)]
+        """Each document's requests."""
+        for request in self._task.instances:
+            self._documents[request.doc_id].append(request)
+        self.ids = tuple(str(requests[0].doc.get("id", i)) for i, requests in enumerate(self._documents))
+        """The items' ids, in their order."""
+        self.hashes = tuple(map(_asked, self._documents))
+        """A hash of what each item holds and asks."""
+
+        def plan(tier: Tier) -> LikelihoodPlan | AnswerPlan:
+            requests = self._requests(*tier)
+            if self._task.OUTPUT_TYPE == "multiple_choice":
+                return LikelihoodPlan([r.args for r in requests], tokenizer, device, context_length=context_length)
+            return _answer_plan(requests, tokenizer, device, context_length, ability)
+
+        self._planned = Planned(plan, self._ends, num_items)
 
     @property
     def model_seconds(self) -> float:
         """Seconds that the last ``responses`` spent in the model itself."""
-        return self._plan.model_seconds
+        return self._planned.model_seconds
 
-    def result(self, model: PreTrainedModel, progress: Progress = no_progress) -> Result:
-        """Measure the model on every item of the task."""
-        return self.scored(self.responses(model, progress))
+    def result(self, model: PreTrainedModel, progress: Progress = no_progress, start: int = 0) -> Result:
+        """Measure the model on the task's items from ``start`` on."""
+        return self.scored(self.responses(model, progress, start), start)
 
-    def responses(self, model: PreTrainedModel, progress: Progress = no_progress) -> list[Any]:
-        """The model's answer to each request: a text, or a log-likelihood with whether it is the greedy choice."""
-        if isinstance(self._plan, LikelihoodPlan):
-            return self._plan.scores(model, progress)
-        return self._plan.answers(model, progress)
+    def responses(self, model: PreTrainedModel, progress: Progress = no_progress, start: int = 0) -> list[Any]:
+        """The model's answer to each request of the items from ``start`` on.
 
-    def scored(self, responses: list[Any]) -> Result:
-        """The metric's per-item results of ``responses``."""
-        outputs = None if isinstance(self._plan, LikelihoodPlan) else responses
-        per_item = self._processed(responses)
+        A text, or a log-likelihood with whether it is the greedy choice.
+        """
+        return self._planned.responses(model, progress, start)
+
+    def scored(self, responses: list[Any], start: int = 0) -> Result:
+        """The metric's per-item results of ``responses`` to the items from ``start`` on."""
+        outputs = None if self._task.OUTPUT_TYPE == "multiple_choice" else tuple(responses)
+        per_item = self._processed(responses, start)
         if self._aggregation == "bleu":
             items = _bleu_statistics(per_item)
         else:
             items = 100.0 * np.array(per_item, dtype=np.float64).reshape(-1, 1)
             if not ((items >= 0) & (items <= 100)).all():
                 raise MeasureError(f"The metric {self._metric} of {self.name} left the range 0..1. Use another metric.")
-        return Result(self._aggregation, items, self._ids, None if outputs is None else tuple(outputs))
+        return Result(self._aggregation, items, self.ids[start:], outputs, self.hashes[start:])
+
+    def _requests(self, start: int, end: int | None = None) -> list[Any]:
+        return [request for requests in self._documents[start:end] for request in requests]
 
     def _build(self, num_items: int, ability: Ability) -> None:
         available = len(self._task.eval_docs)
@@ -98,23 +118,25 @@ class AbilityTask:
         with _quiet():
             self._task.build_all_requests(limit=num_items, rank=0, world_size=1)
 
-    def _processed(self, responses: list[Any]) -> list[Any]:
+    def _processed(self, responses: list[Any], start: int) -> list[Any]:
         """The metric's per-item values by lm-eval's own filters and ``process_results``."""
-        requests = self._task.instances
+        requests = self._task._instances = self._requests(start)
         for request, response in zip(requests, responses, strict=True):
             request.resps = [response]
             request.filtered_resps = {}
         self._task.apply_filters()
         chain = next(iter(requests[0].filtered_resps))
-        by_document: dict[int, list[Any]] = {}
-        for request in requests:
-            by_document.setdefault(request.doc_id, []).append(request)
         values = []
-        for document in sorted(by_document):
-            members = sorted(by_document[document], key=lambda request: request.idx)
+        for document in self._documents[start:]:
+            members = sorted(document, key=lambda request: request.idx)
             metrics = self._task.process_results(members[0].doc, [m.filtered_resps[chain] for m in members])
             values.append(metrics[self._metric])
         return values
+
+
+def _asked(requests: list[Any]) -> str:
+    """A hash of a document and its requests."""
+    return digest(json.dumps([requests[0].doc, [request.args for request in requests]], sort_keys=True, default=str))
 
 
 def _task(ability: Ability, split: str) -> ConfigurableTask:

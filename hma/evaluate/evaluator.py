@@ -13,11 +13,13 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from hma.core.point import REWARD
-from hma.core.statistics import Result
+from hma.core.recipe import digest
+from hma.core.statistics import Result, item_set
 from hma.evaluate.abilities import AbilityTask
 from hma.evaluate.generation import AnswerPlan
 from hma.evaluate.rewards import chat_text, open_judge
 from hma.evaluate.suite import Suite
+from hma.evaluate.tiers import Planned, Tier
 
 CHAT = "chat answers"
 """The name of the stage in which the model answers the chat prompts."""
@@ -41,23 +43,12 @@ class Evaluator:
         """
         device = model.device
         context = getattr(model.config, "max_position_embeddings", None)
-        self._model, self._suite = model, suite
-        self._prompts = [prompt.text for prompt in suite.reward.prompts]
-        generation = suite.reward.generation
-        self._chat = AnswerPlan(
-            [chat_text(tokenizer, prompt) for prompt in self._prompts],
-            tokenizer,
-            device,
-            max_new_tokens=generation.max_new_tokens,
-            temperature=generation.temperature,
-            top_p=generation.top_p,
-            seed=generation.seed,
-            special_tokens=False,
-            context_length=context,
-        )
+        self._model = model
+        self._chat = _ChatPrompts(suite, tokenizer, device, context)
         self._judge = open_judge(suite.reward, device)
         self._tasks = [
-            AbilityTask(ability, suite.split, suite.num_items, tokenizer, device, context) for ability in suite.abilities
+            AbilityTask(ability, suite.split, suite.num_items, tokenizer, device, context, suite.ends)
+            for ability in suite.abilities
         ]
         self.timings: dict[str, float] = {}
         self._lanes = ThreadPoolExecutor(lanes, initializer=torch.set_num_threads, initargs=(1,)) if lanes > 1 else None
@@ -65,11 +56,22 @@ class Evaluator:
     @property
     def model_seconds(self) -> float:
         """Seconds of the last run spent in the model's own forward passes and ``generate``, added up over stages."""
-        return self._chat.model_seconds + sum(task.model_seconds for task in self._tasks)
+        return self._chat.planned.model_seconds + sum(task.model_seconds for task in self._tasks)
 
-    def run(self, progress: StageProgress = lambda stage, done, total: None) -> dict[str, Result]:
-        """Per-item results: ``reward``, then each ability. ``progress`` may be called from several threads."""
-        stages = {REWARD: self._reward, **{task.name: partial(self._ability, task) for task in self._tasks}}
+    def item_sets(self, num_items: int) -> dict[str, str]:
+        """The names of the first ``num_items`` items of each metric."""
+        asked = {REWARD: self._chat, **{task.name: task for task in self._tasks}}
+        return {name: item_set(items.ids[:num_items], items.hashes[:num_items]) for name, items in asked.items()}
+
+    def run(self, progress: StageProgress = lambda stage, done, total: None, start: int = 0) -> dict[str, Result]:
+        """Per-item results of the items from ``start`` on: ``reward``, then each ability.
+
+        ``progress`` may be called from several threads.
+        """
+        stages = {
+            REWARD: partial(self._reward, start),
+            **{task.name: partial(self._ability, task, start) for task in self._tasks},
+        }
         seconds: dict[str, float] = {}
         if self._lanes is None:
             results = {name: stage(seconds, progress) for name, stage in stages.items()}
@@ -82,19 +84,46 @@ class Evaluator:
         self.timings = {**{name: seconds[name] for name in names}, "scoring": scoring}
         return results
 
-    def _reward(self, seconds: dict[str, float], progress: StageProgress) -> Result:
+    def _reward(self, start: int, seconds: dict[str, float], progress: StageProgress) -> Result:
+        chat = self._chat
         with _timed(seconds, CHAT):
-            answers = self._chat.answers(self._model, partial(progress, CHAT))
+            answers = chat.planned.responses(self._model, partial(progress, CHAT), start)
         with _timed(seconds, f"scoring {CHAT}"):
-            rewards = self._judge(self._prompts, answers)
-        ids = tuple(prompt.id for prompt in self._suite.reward.prompts)
-        return Result("mean", np.array(rewards).reshape(-1, 1), ids, tuple(answers))
+            rewards = self._judge(chat.texts[start:], answers)
+        return Result("mean", np.array(rewards).reshape(-1, 1), chat.ids[start:], tuple(answers), chat.hashes[start:])
 
-    def _ability(self, task: AbilityTask, seconds: dict[str, float], progress: StageProgress) -> Result:
+    def _ability(self, task: AbilityTask, start: int, seconds: dict[str, float], progress: StageProgress) -> Result:
         with _timed(seconds, task.name):
-            responses = task.responses(self._model, partial(progress, task.name))
+            responses = task.responses(self._model, partial(progress, task.name), start)
         with _timed(seconds, f"scoring {task.name}"):
-            return task.scored(responses)
+            return task.scored(responses, start)
+
+
+class _ChatPrompts:
+    """A suite's chat prompts as the model reads them, and the plan of answering them."""
+
+    def __init__(self, suite: Suite, tokenizer: PreTrainedTokenizerBase, device: torch.device, context: int | None) -> None:
+        self.texts = [prompt.text for prompt in suite.reward.prompts]
+        self.ids = tuple(prompt.id for prompt in suite.reward.prompts)
+        asked = [chat_text(tokenizer, text) for text in self.texts]
+        self.hashes = tuple(map(digest, asked))
+        generation = suite.reward.generation
+
+        def plan(tier: Tier) -> AnswerPlan:
+            return AnswerPlan(
+                asked[slice(*tier)],
+                tokenizer,
+                device,
+                max_new_tokens=generation.max_new_tokens,
+                temperature=generation.temperature,
+                top_p=generation.top_p,
+                seed=generation.seed,
+                special_tokens=False,
+                context_length=context,
+                ids=self.ids[slice(*tier)],
+            )
+
+        self.planned = Planned(plan, suite.ends, suite.num_items)
 
 
 @contextlib.contextmanager

@@ -1,12 +1,13 @@
 """Answers by transformers' ``generate`` in a batch plan that is fixed when it is built.
 
 The same plan, seed and weights give the same answers: batches are fixed, a row leaves its batch once its
-answer has ended, and sampling draws its randomness from the plan's seed and the row's place, not from any
-global generator.
+answer has ended, and sampling draws its randomness from the plan's seed and the prompt's own id, not from
+any global generator.
 """
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import time
 from collections.abc import Callable, Sequence
@@ -38,32 +39,39 @@ class Batch:
 
     input_ids: torch.Tensor
     attention_mask: torch.Tensor
-    place: int
+    ids: tuple[str, ...]
 
 
 class GumbelNoise(LogitsProcessor):
     """Turns arg-max into an exact sample, with common random numbers.
 
     Adding independent Gumbel noise to log-probabilities and taking the arg-max draws from the softmax.
-    The noise depends on seed, batch, row and step alone, so two models that are asked the same prompts use
-    the same luck: differences between them are less noisy than with independent samples.
+    The noise depends on seed, prompt id and step alone, so two models that are asked the same prompts use
+    the same luck, whatever else is in their batches: differences between them are less noisy than with
+    independent samples.
     """
 
-    def __init__(self, seed: int, place: int, num_rows: int, device: torch.device | str = "cpu") -> None:
-        self._generator = torch.Generator(device).manual_seed(seed * 1_000_003 + place)
-        self._num_rows = num_rows
+    def __init__(self, seed: int, ids: Sequence[str], device: torch.device | str = "cpu") -> None:
+        """``ids`` name the prompts of the batch's rows."""
+        self._generators = [torch.Generator(device).manual_seed(_number(f"{seed}/{name}")) for name in ids]
         self.rows: torch.Tensor | None = None
         """The rows of the batch that ``scores`` are of; None for all."""
         self.seconds = 0.0
 
     def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
         started = time.perf_counter()
-        uniform = torch.rand(self._num_rows, scores.shape[1], generator=self._generator, device=scores.device)
-        if self.rows is not None:
-            uniform = uniform[self.rows]
+        rows = range(len(self._generators)) if self.rows is None else self.rows.tolist()
+        uniform = torch.empty(len(rows), scores.shape[1], device=scores.device)
+        for noise, row in zip(uniform, rows, strict=True):
+            noise.uniform_(generator=self._generators[row])
         drawn = scores.float() - uniform.clamp_(1e-20, 1 - 1e-7).log_().neg_().log_()
         self.seconds += time.perf_counter() - started
         return drawn
+
+
+def _number(name: str) -> int:
+    """A number of 63 bits that a name stands for, on every machine the same."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") >> 1
 
 
 class AnswerPlan:
@@ -83,8 +91,11 @@ class AnswerPlan:
         special_tokens: bool = True,
         context_length: int | None = None,
         batch_size: int = BATCH_SIZE,
+        ids: Sequence[str] | None = None,
     ) -> None:
         """``prompts`` are texts as the model reads them; ``stops`` end an answer and are cut from it.
+
+        ``ids`` name the prompts, for their randomness; by default their numbers do.
 
         ``special_tokens`` False for prompts that already hold them (chat templates).
         Raises SuiteError when a prompt and its answer do not fit in ``context_length``.
@@ -102,15 +113,16 @@ class AnswerPlan:
                 f"A prompt of {longest} tokens with {max_new_tokens} new ones exceeds the model's context of "
                 f"{context_length}. Shorten the prompts or the answers in the suite."
             )
+        names = tuple(map(str, range(len(rows)))) if ids is None else tuple(ids)
         self._batches = [
-            Batch(*left_padded(rows[i : i + batch_size], self._pad, device), place)
-            for place, i in enumerate(range(0, len(rows), batch_size))
+            Batch(*left_padded(rows[i : i + batch_size], self._pad, device), names[i : i + batch_size])
+            for i in range(0, len(rows), batch_size)
         ]
         self._total = len(rows)
         self.model_seconds = 0.0
 
     @torch.inference_mode()
-    def answers(self, model: PreTrainedModel, progress: Progress = no_progress) -> list[str]:
+    def responses(self, model: PreTrainedModel, progress: Progress = no_progress) -> list[str]:
         """One answer a prompt, in the order of the prompts.
 
         ``model_seconds`` is the time in ``generate``, less that for drawing our own noise.
@@ -119,8 +131,7 @@ class AnswerPlan:
         self.model_seconds = 0.0
         ends = sorted({*self._ends, *_listed(model.generation_config.eos_token_id)})
         for batch in self._batches:
-            num_rows, device = len(batch.input_ids), batch.input_ids.device
-            noise = GumbelNoise(self._seed, batch.place, num_rows, device) if self._temperature else None
+            noise = GumbelNoise(self._seed, batch.ids, batch.input_ids.device) if self._temperature else None
             started = time.perf_counter()
             new = self._new_tokens(model, batch, ends, noise).cpu()
             self.model_seconds += time.perf_counter() - started - (noise.seconds if noise else 0.0)

@@ -63,7 +63,7 @@ class LikelihoodPlan:
         self._batches = [_RowBatch(ordered[i : i + batch_size], pad, device) for i in range(0, len(ordered), batch_size)]
 
     @torch.inference_mode()
-    def scores(self, model: PreTrainedModel, progress: Progress = no_progress) -> list[tuple[float, bool]]:
+    def responses(self, model: PreTrainedModel, progress: Progress = no_progress) -> list[tuple[float, bool]]:
         """(log-likelihood in nats, whether greedy decoding would write it) per pair, in their order.
 
         ``model_seconds`` is the time in the model's forward passes.

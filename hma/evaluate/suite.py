@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from hma.evaluate import sources
 
 SPLITS = ("validation", "test")
 
-VERSION = 1
+VERSION = 2
 """To be raised when evaluation itself comes to give other scores, so that old points are not mixed with new ones."""
 
 
@@ -58,7 +58,11 @@ class Ability:
 
 @dataclass(frozen=True)
 class Suite:
-    """A suite at one split and size. ``num_items`` items of each task and as many chat prompts."""
+    """A suite at one split and size. ``num_items`` items of each task and as many chat prompts.
+
+    ``ends`` are the numbers of items of its sizes: see ``hma.evaluate.tiers``. The fingerprint is the same for every
+    size, since a larger one only adds items.
+    """
 
     path: Path
     title: str
@@ -67,6 +71,7 @@ class Suite:
     split: str
     size: str
     num_items: int
+    ends: tuple[int, ...]
     fingerprint: str
 
     @property
@@ -93,6 +98,7 @@ def load_suite(path: str | Path, split: str = "validation", size: str | None = N
         if size not in data["sizes"]:
             raise SuiteError(f"Size '{size}' is not in {path}. It offers: {', '.join(data['sizes'])}.")
         num_items = _number(data["sizes"], size, int, 1)
+        ends = tuple(sorted({_number(data["sizes"], name, int, 1) for name in data["sizes"]}))
         reward = _reward(data["reward"], path, split, num_items)
         abilities = tuple(_ability(entry, path) for entry in data["abilities"])
         title = data["title"]
@@ -103,8 +109,9 @@ def load_suite(path: str | Path, split: str = "validation", size: str | None = N
     names = [a.axis.name for a in abilities]
     if not names or len(set(names)) < len(names) or "reward" in names:
         raise SuiteError(f"{path} needs abilities with distinct names, none of them 'reward'; it has {names}.")
-    fingerprint = digest([VERSION, split, num_items, _content(reward, abilities, split)])
-    return Suite(path, title, reward, abilities, split, size, num_items, fingerprint)
+    fingerprint = digest([VERSION, split, _content(reward, abilities, split)])
+    reward = replace(reward, prompts=reward.prompts[:num_items])
+    return Suite(path, title, reward, abilities, split, size, num_items, ends, fingerprint)
 
 
 def suite_sizes(path: str | Path) -> dict[str, int]:
@@ -139,7 +146,7 @@ def _reward(data: dict[str, Any], path: Path, split: str, num_items: int) -> Rew
     if len(prompts) < num_items:
         raise SuiteError(f"{path} asks for {num_items} {split} prompts and the file holds {len(prompts)}. Use a smaller size.")
     axis = Axis("reward", data.get("title", "Alignment reward"), data.get("unit", "points"))
-    return Reward(kind, judge, axis, prompts[:num_items], _generation(data["generation"]))
+    return Reward(kind, judge, axis, prompts, _generation(data["generation"]))
 
 
 def _generation(data: dict[str, Any]) -> Generation:

@@ -66,6 +66,6 @@ def best_answers(
         special_tokens=False,
         batch_size=len(repeated),
     )
-    answers = plan.answers(model)
+    answers = plan.responses(model)
     groups = [list(zip(repeated, answers, strict=True))[i : i + samples] for i in range(0, len(repeated), samples)]
     return [max(group, key=lambda pair: reward(*pair))[1] for group in groups]

@@ -12,12 +12,12 @@ from hma.ui import access, state
 
 def show(board: Board, point: Point) -> None:
     """A chosen prompt and the three answers to it, each with its reward."""
-    result = access.engine().store.results(point.key).get(REWARD)
+    result = access.engine().store.results(point.key, board.study.num_items).get(REWARD)
     if result is None or result.outputs is None:
         st.caption("No answers were kept for this point.")
         return
     asked = {prompt.id: prompt.text for prompt in access.prompts(board.study)}
-    place = _pager([asked.get(i, i) for i in result.ids], board.study.key)
+    place = _pager([asked.get(i, i) for i in result.ids], board.study.view)
     for column, (side, title, of) in zip(st.columns(3, gap="small"), _columns(board, point), strict=True):
         with column:
             _answer(side, title, of, result.ids[place])

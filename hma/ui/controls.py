@@ -135,7 +135,7 @@ def _slid(board: Board, key: str) -> None:
 def _moved(board: Board) -> None:
     """Select the point that the sliders stand on, if it was measured."""
     key = board.study.point_key(_recipe(board.study.partition()))
-    if key != state.view().selected and access.engine().store.point(key) is not None:
+    if key != state.view().selected and access.engine().store.point(key, board.study.num_items) is not None:
         state.select(key)
         st.session_state[_RERUN] = True
 
@@ -143,8 +143,8 @@ def _moved(board: Board) -> None:
 def _button(board: Board, recipe: Recipe) -> None:
     engine = access.engine()
     key = board.study.point_key(recipe)
-    measured = engine.store.point(key)
-    waiting = any(job.key == key and not job.is_over for job in engine.jobs())
+    measured = engine.store.point(key, board.study.num_items)
+    waiting = any((job.key, job.study.view) == (key, board.study.view) and not job.is_over for job in engine.jobs())
     st.button(
         "Measure this merge", type="primary", width="stretch", key="measure", disabled=waiting or measured is not None,
         on_click=_measure, args=(board,),

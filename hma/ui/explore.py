@@ -55,10 +55,21 @@ def show(study: Study) -> None:
     _rest(board)
 
 
+def _shorter(study: Study) -> None:
+    """Say how many points wait to be extended to this size."""
+    count = access.engine().store.num_shorter(study)
+    if count:
+        points = "1 point has" if count == 1 else f"{count} points have"
+        st.caption(
+            f"{points} fewer items than these {study.num_items} and {'is' if count == 1 else 'are'} not shown here. Measured "
+            "again at this size, only the further items are asked."
+        )
+
+
 def _board(study: Study) -> Board:
     """The study's board, read again only when it has gained a point."""
     store = access.engine().store
-    made_of = (str(store.path), study.key, store.revision(study))
+    made_of = (str(store.path), study.view, store.revision(study))
     if st.session_state.get("board_of") != made_of:
         st.session_state["board"], st.session_state["board_of"] = Board.read(store, study), made_of
     return st.session_state["board"]
@@ -98,9 +109,7 @@ def _empty(board: Board) -> None:
         _ends_button(board, "Measure the two ends", "primary")
         others = access.other_points(study)
         if others:
-            st.caption(
-                f"The store holds {others} points of other studies (other items, sizes or settings); they are never mixed in."
-            )
+            st.caption(f"The store holds {others} points of other studies (other items or settings); they are never mixed in.")
 
 
 def _missing_end(board: Board) -> None:
@@ -138,6 +147,7 @@ def _selected(board: Board) -> None:
 
 
 def _rest(board: Board) -> None:
+    _shorter(board.study)
     if board.points:
         st.caption("  ·  ".join(_TIPS))
         with shown():

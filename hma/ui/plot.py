@@ -50,7 +50,7 @@ def _figure(board: Board, range_mode: str, bars: str) -> dict:
     """The figure, made again only when results or settings changed: a changed figure loses zoom and selection."""
     view = state.view()
     theme = st.context.theme.type or "light"
-    made_of = (board.study.key, board.revision, view.ring, view.drawing, range_mode, bars, theme)
+    made_of = (board.study.view, board.revision, view.ring, view.drawing, range_mode, bars, theme)
     if st.session_state.get("figure_of") != made_of:
         st.session_state["figure_of"] = made_of
         st.session_state["figure"] = chart.figure(

@@ -89,8 +89,8 @@ def settle(board: Board) -> View:
         key = chosen.key if chosen else None
         if key != now.selected:
             now = change(selected=key, ring=key, drawing=now.drawing + 1, listing=now.listing + 1)
-    if st.session_state.get("drawn_board") != (board.study.key, board.revision):
-        st.session_state["drawn_board"] = (board.study.key, board.revision)
+    if st.session_state.get("drawn_board") != (board.study.view, board.revision):
+        st.session_state["drawn_board"] = (board.study.view, board.revision)
         now = change(ring=now.selected)
     selected = board.point(now.selected)
     if selected is not None:

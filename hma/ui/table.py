@@ -9,9 +9,10 @@ import streamlit as st
 from hma import text
 from hma.board import Board
 from hma.core.alphas import mean_alpha
-from hma.core.point import REWARD, Point, Score
+from hma.core.difference import Difference, difference
+from hma.core.point import MEAN, REWARD, Point, Score
 from hma.core.study import Axis
-from hma.core.tax import MEAN, Difference, reward_gain, taxes
+from hma.core.tax import taxes
 from hma.ui import access, state
 
 _METHODS = {"sweep": "an MA sweep", "grid": "a grid", "slider": "the sliders", "single": "the command line"}
@@ -34,7 +35,7 @@ def _chosen(board: Board, key: str) -> None:
 
 def _key(board: Board) -> str:
     """New with the list's own words: the browser names a choice by its words, and old ones may mean nothing any more."""
-    return f"point_choice_{board.study.key}_{board.revision}_{state.view().listing}"
+    return f"point_choice_{board.study.view}_{board.revision}_{state.view().listing}"
 
 
 def _listed(board: Board, point: Point) -> str:
@@ -59,9 +60,9 @@ def _scores(board: Board, point: Point) -> str:
     lost: dict[str, Difference] = {}
     gain: Difference | None = None
     if board.reference is not None:
-        before, here = results(board.reference.key), results(point.key)
+        before, here = (results(p.key, board.study.num_items) for p in (board.reference, point))
         lost = taxes(before, here, board.study.groups)
-        gain = reward_gain(before, here)
+        gain = difference(point.reward, board.reference.reward)
     rows = [_row(board.study.reward, point, board, REWARD, None)]
     rows += [_row(axis, point, board, axis.name, lost.get(axis.name)) for axis in board.study.abilities]
     rows.append(_row(Axis(MEAN, "Mean ability", "points"), point, board, MEAN, lost.get(MEAN)))
@@ -92,7 +93,7 @@ def _difference(found: Difference) -> str:
     """A signed difference with its interval, faint where the interval holds zero."""
     value = text.signed(found.value, found.half_width)
     shown = f"{value} <small>{text.interval(found.low, found.high)}</small>"
-    return f'<span class="hma-faint">{shown}</span>' if found.low <= 0 <= found.high else shown
+    return shown if found.is_shown else f'<span class="hma-faint">{shown}</span>'
 
 
 def _origin(board: Board, point: Point) -> str:

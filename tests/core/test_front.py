@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from hma.core import front as fronts
 from hma.core.partition import Partition
-from hma.core.point import Point, Score
+from hma.core.point import MEAN, Point, Score
 from hma.core.recipe import Recipe
-from hma.core.tax import MEAN, tax
+from hma.core.tax import tax
 
 
 def score(value):

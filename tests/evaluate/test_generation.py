@@ -28,36 +28,36 @@ def plan(live, **settings):
 
 def test_gumbel_noise_draws_from_the_softmax():
     logits = torch.tensor([[0.0, 1.0, 2.0, -1.0]])
-    noise = GumbelNoise(seed=0, place=0, num_rows=40_000)
-    drawn = noise(None, logits.repeat(40_000, 1)).argmax(-1).bincount(minlength=4) / 40_000
+    noise, scores = GumbelNoise(seed=0, ids=[str(i) for i in range(200)]), logits.repeat(200, 1)
+    drawn = torch.cat([noise(None, scores).argmax(-1) for _ in range(200)]).bincount(minlength=4) / 40_000
     torch.testing.assert_close(drawn, logits.softmax(-1)[0], atol=0.01, rtol=0)
 
 
 def test_the_same_seed_gives_the_same_answers(live):
-    once, again = plan(live).answers(live.model), plan(live).answers(live.model)
+    once, again = plan(live).responses(live.model), plan(live).responses(live.model)
     assert once == again
-    assert plan(live, seed=6).answers(live.model) != once
+    assert plan(live, seed=6).responses(live.model) != once
 
 
 def test_answers_do_not_hang_on_global_randomness(live):
     answers = plan(live)
-    once = answers.answers(live.model)
+    once = answers.responses(live.model)
     torch.manual_seed(123)
-    assert answers.answers(live.model) == once
+    assert answers.responses(live.model) == once
 
 
 def test_a_merge_gives_the_same_answers_whatever_came_before(live):
     answers = plan(live)
     live.write(Recipe(Partition.equal(3), (0.5, 0.5, 0.5)))
-    once = answers.answers(live.model)
+    once = answers.responses(live.model)
     live.write(Recipe(Partition.equal(3), (0, 0, 0)))
-    assert answers.answers(live.model) != once
+    assert answers.responses(live.model) != once
     live.write(Recipe(Partition.equal(3), (0.5, 0.5, 0.5)))
-    assert answers.answers(live.model) == once
+    assert answers.responses(live.model) == once
 
 
 def test_greedy_equals_generate(live):
-    answers = plan(live, temperature=0.0).answers(live.model)
+    answers = plan(live, temperature=0.0).responses(live.model)
     encoded = live.tokenizer(["question : a b c answer :"], return_tensors="pt")
     tokens = live.model.generate(
         input_ids=encoded.input_ids, attention_mask=encoded.attention_mask, max_new_tokens=12, do_sample=False, pad_token_id=0
@@ -71,12 +71,12 @@ def test_rows_that_have_ended_leave_the_batch_and_change_no_answer(live, monkeyp
     rows = []
     count = lambda model, given, named: rows.append(len(named["input_ids"]))  # noqa: E731
     hook = live.model.register_forward_pre_hook(count, with_kwargs=True)
-    stops = plan(live, temperature=temperature).answers(live.model)[0].split()[3:4]
+    stops = plan(live, temperature=temperature).responses(live.model)[0].split()[3:4]
     answers = {}
     for steps in (1, 2, 5, 12):
         monkeypatch.setattr(generation, "STEPS", steps)
         rows.clear()
-        answers[steps] = plan(live, temperature=temperature, stops=stops).answers(live.model)
+        answers[steps] = plan(live, temperature=temperature, stops=stops).responses(live.model)
         assert rows[0] == 8
         assert (min(rows) < 8) == (steps < 12)
     hook.remove()
@@ -84,11 +84,11 @@ def test_rows_that_have_ended_leave_the_batch_and_change_no_answer(live, monkeyp
 
 
 def test_what_ends_an_answer_is_read_from_the_checkpoint_too(live):
-    free = plan(live, temperature=0.0).answers(live.model)
+    free = plan(live, temperature=0.0).responses(live.model)
     word = next(w for text in free for w in text.split()[1:-1])
     live.model.generation_config.eos_token_id = [2, live.tokenizer.convert_tokens_to_ids(word)]
     try:
-        ended = plan(live, temperature=0.0).answers(live.model)
+        ended = plan(live, temperature=0.0).responses(live.model)
     finally:
         live.model.generation_config.eos_token_id = 2
     cut = [text.split(f" {word}")[0] for text in free]
@@ -103,7 +103,7 @@ def test_decoding_is_the_suites_not_the_checkpoints(tiny_pair, tmp_path, live):
     (folder / "generation_config.json").write_text(json.dumps(liked))
     other = LiveModel(open_pair(tiny_pair[0], folder))
     live.write(Recipe(Partition.equal(3), (0, 0, 0)))
-    assert plan(other).answers(other.model) == plan(live).answers(live.model)
+    assert plan(other).responses(other.model) == plan(live).responses(live.model)
 
 
 def test_two_models_share_their_luck():
@@ -111,15 +111,17 @@ def test_two_models_share_their_luck():
     torch.manual_seed(0)
     logits = torch.randn(2000, 20)
     near = logits + 0.01 * torch.randn_like(logits)
-    said = GumbelNoise(1, 0, 2000)(None, logits).argmax(-1)
-    assert (GumbelNoise(1, 0, 2000)(None, near).argmax(-1) == said).float().mean() > 0.97
-    assert (GumbelNoise(2, 0, 2000)(None, near).argmax(-1) == said).float().mean() < 0.5
+    names = [f"prompt {i}" for i in range(2000)]
+    said = GumbelNoise(1, names)(None, logits).argmax(-1)
+    assert (GumbelNoise(1, names)(None, near).argmax(-1) == said).float().mean() > 0.97
+    assert (GumbelNoise(2, names)(None, near).argmax(-1) == said).float().mean() < 0.5
+    assert (GumbelNoise(1, names[::-1])(None, logits.flip(0)).argmax(-1).flip(0) == said).all()  # a prompt's own, wherever it is
 
 
 def test_stops_end_an_answer_and_are_cut(live):
-    free = plan(live, temperature=0.0).answers(live.model)
+    free = plan(live, temperature=0.0).responses(live.model)
     word = next(w for text in free for w in text.split()[1:])
-    stopped = plan(live, temperature=0.0, stops=[word]).answers(live.model)
+    stopped = plan(live, temperature=0.0, stops=[word]).responses(live.model)
     assert [text.split(word)[0].strip() for text in free] == [text.strip() for text in stopped]
     assert any(a != b for a, b in zip(free, stopped, strict=True))
 

@@ -105,7 +105,7 @@ def answers():
         tokenizer = AutoTokenizer.from_pretrained(SHIPPED / name)
         asked = [chat_text(tokenizer, prompt) for prompt in prompts]
         plan = AnswerPlan(asked, tokenizer, torch.device("cpu"), max_new_tokens=32, temperature=1.0, seed=1, special_tokens=False)
-        given[name] = plan.answers(model)
+        given[name] = plan.responses(model)
     return prompts, given
 
 
@@ -127,7 +127,7 @@ def test_the_reference_answers_most_questions_about_stories():
     tokenizer = AutoTokenizer.from_pretrained(SHIPPED / "reference")
     asked = [f"human : {stories.asked(i['story'], i['question'])} assistant :" for i in items("reading", "test")[:40]]
     plan = AnswerPlan(asked, tokenizer, torch.device("cpu"), max_new_tokens=20)
-    right = [a == i["answer"] for a, i in zip(plan.answers(model), items("reading", "test"), strict=False)]
+    right = [a == i["answer"] for a, i in zip(plan.responses(model), items("reading", "test"), strict=False)]
     assert sum(right) > 20
 
 

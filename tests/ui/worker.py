@@ -46,7 +46,7 @@ def main() -> None:
             measure(send, cancelled, seconds, *rest)
 
 
-def measure(send, cancelled, seconds, job, study, recipe):
+def measure(send, cancelled, seconds, job, study, recipe, begun):
     for step in range(20):
         send("progress", job, STAGES[step // 4], step / 20)
         time.sleep(seconds / 20)
