@@ -10,6 +10,7 @@ from hma.bench.merge import merge
 from hma.bench.point import point
 from hma.bench.reuse import reuse
 from hma.bench.start import start
+from hma.bench.suite import suite
 
 app = typer.Typer(no_args_is_help=True)
 app.command()(point)
@@ -18,3 +19,4 @@ app.command()(button)
 app.command()(merge)
 app.command()(export)
 app.command()(reuse)
+app.command()(suite)
