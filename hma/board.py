@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 
 from hma.core import front as fronts
 from hma.core.alphas import mean_alpha
+from hma.core.difference import are_indistinguishable
 from hma.core.point import Point
+from hma.core.power import Spread, power
 from hma.core.recipe import Recipe
+from hma.core.robust import RobustTax, robust_tax
 from hma.core.study import Study
+from hma.core.sure import Sureness, sureness
 from hma.store import Store
 
 SWAPPED = (
@@ -78,6 +83,53 @@ class Board:
             return sum((a - b) ** 2 for a, b in pairs)
 
         return min(self.points, key=distance, default=None)
+
+    @cached_property
+    def sureness(self) -> Sureness:
+        """How often each point is on the front in resamples of the items, and the hypervolume's interval."""
+        return sureness(self.points)
+
+    def indistinguishable(self, point: Point) -> list[Point]:
+        """The front's other points from which neither the point's reward nor its ability is shown to differ, nearest first."""
+        if not self.front:
+            return []
+        spans = [max(values) - min(values) or 1.0 for values in zip(*map(_place, self.front), strict=True)]
+
+        def distance(other: Point) -> float:
+            return sum(((a - b) / span) ** 2 for a, b, span in zip(_place(point), _place(other), spans, strict=True))
+
+        others = (p for p in self.front if p.key != point.key and are_indistinguishable(p, point))
+        return sorted(others, key=distance)
+
+    @property
+    def pairs(self) -> list[tuple[Point, Point]]:
+        """The pairs of points whose items say what a difference takes to be shown: neighbours on the front, else the two ends.
+
+        Neighbours are what a choice is between. The ends are less alike than any two merges, so that they promise less.
+        """
+        if len(self.front) > 1:
+            return list(pairwise(self.front))
+        return [(self.reference, self.policy)] if self.reference and self.policy else []
+
+    @property
+    def has_only_the_ends(self) -> bool:
+        """Whether ``pairs`` is that of the two ends."""
+        return [{one.key, other.key} for one, other in self.pairs] == [{end.key for end in (self.reference, self.policy) if end}]
+
+    def power(self, store: Store) -> dict[str, Spread]:
+        """What ``pairs`` say of the differences that can be shown, by score; empty before both ends are measured."""
+        results = {point.key: store.results(point.key, self.study.num_items) for pair in self.pairs for point in pair}
+        return power([(results[one.key], results[other.key]) for one, other in self.pairs], self.study.groups)
+
+    def robust_tax(self, store: Store, point: Point, rho: float) -> RobustTax | None:
+        """The point's robust tax; None until the reference is measured."""
+        if self.reference is None:
+            return None
+        return robust_tax(*(store.results(p.key, self.study.num_items) for p in (self.reference, point)), self.study.groups, rho)
+
+
+def _place(point: Point) -> tuple[float, float]:
+    return point.reward.value, point.ability.value
 
 
 def boards(store: Store, pair: str, suites: Sequence[str], sizes: Mapping[str, int]) -> list[Board]:

@@ -106,6 +106,7 @@ def _scores(merge: Merged, boards: Sequence[Board]) -> list[str]:
         lines += ["", "| score | value | 95 % interval | unit |", "| --- | --- | --- | --- |"]
         lines += [_row(axis.title, point.scores[axis.name], axis.unit) for axis in (study.reward, *study.abilities)]
         lines += [_row("Mean ability", point.ability, "")]
+        lines += [_row(axis.title, point.scores[axis.name], axis.unit) for axis in study.extras]
         if study.split == "validation":
             lines += [
                 "",

@@ -54,6 +54,7 @@ def export(
     policy: options.Policy = options.POLICY,
     allow: options.Allow = None,
     suite: options.SuiteFile = options.SUITE,
+    reward: options.Program = None,
     store: options.StoreFile = None,
     as_json: options.AsJson = False,
 ) -> None:
@@ -66,7 +67,7 @@ def export(
         pushing.refuse_unknown()
     pair = open_pair(reference, policy, options.chosen_allow(allow))
     recipe = options.chosen_recipe(pair.num_layers, alphas, options.Cut(blocks, pivots, own, linear_only), precision)
-    measured = _boards(pair, suite, store)
+    measured = _boards(pair, suite, options.chosen_program(reward), store)
     done = _written(pair, recipe, out, measured, tokenizer, force, as_json)
     if lost := text.lost(recipe, done.merge.effective):
         _screen.print(f"[yellow]Warning:[/yellow] {escape(text.printable(lost))}")
@@ -109,11 +110,11 @@ def push(
         _print_pushed(done)
 
 
-def _boards(pair: Pair, suite: str, store: Path | None) -> list[Board]:
+def _boards(pair: Pair, suite: str, program: str, store: Path | None) -> list[Board]:
     """What the store has measured of the pair in the suite."""
     if store and not store.expanduser().exists():
         raise StoreError(f"There is no store at {store}. Name the file that has the points, or leave --store out.")
-    return boards(open_store(store), pair.fingerprint, suite_fingerprints(suite), suite_sizes(suite))
+    return boards(open_store(store), pair.fingerprint, suite_fingerprints(suite, program), suite_sizes(suite))
 
 
 def _written(pair: Pair, recipe: Recipe, out: Path, measured: list[Board], tokenizer: str, force: bool, quiet: bool) -> Exported:

@@ -33,12 +33,14 @@ def launch(
     policy: str,
     suite: str,
     allow: Collection[str] = (),
+    program: str = "",
     store: Path | None = None,
     browser: bool = True,
 ) -> None:
     """Serve the app until it is stopped. Raises HmaError when the port is taken."""
     check_port(address, port)
-    os.environ.update(HMA_REFERENCE=reference, HMA_POLICY=policy, HMA_SUITE=suite, HMA_ALLOW=" ".join(allow))
+    os.environ.update(HMA_REFERENCE=reference, HMA_POLICY=policy, HMA_SUITE=suite)
+    os.environ.update(HMA_ALLOW=" ".join(allow), HMA_REWARD=program)
     if store:
         os.environ["HMA_STORE"] = str(store.expanduser().resolve())
     os.environ.update(STREAMLIT_SERVER_PORT=str(port), STREAMLIT_SERVER_ADDRESS=address)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -45,6 +46,16 @@ Allow = Annotated[
     ),
 ]
 SuiteFile = Annotated[str, typer.Option("--suite", help="What to measure: a suite.json or its folder.", show_default="shipped")]
+Program = Annotated[
+    str | None,
+    typer.Option(
+        "--reward",
+        metavar="FILE.py:FUNCTION",
+        help="A Python function of (prompt, answer) that gives a number, larger is better, in place of the suite's first "
+        "reward; or module:function. It is run.",
+        show_default="the suite's",
+    ),
+]
 Split = Annotated[str, typer.Option(help="Items: validation (to choose alphas by) or test (to report).")]
 Size = Annotated[str | None, typer.Option(help="A size of the suite, such as quick or full.", show_default="the suite's first")]
 StoreFile = Annotated[
@@ -52,6 +63,13 @@ StoreFile = Annotated[
     typer.Option("--store", help="The SQLite file of points.", show_default="runs/points.sqlite, with the shipped points"),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, and nothing else there.")]
+Rho = Annotated[
+    float | None,
+    typer.Option(
+        help="Say the robust tax too: under the worst weights of the tasks that are within this Kullback-Leibler divergence of "
+        "the mean's. 0 is the mean tax, the log of the number of tasks the worst task's."
+    ),
+]
 Blocks = Annotated[
     str | None,
     typer.Option(
@@ -162,8 +180,24 @@ def chosen_precision(dtype: str | None, rounding: str, seed: int) -> Precision:
     return Precision(dtype, rounding, seed)
 
 
+def chosen_program(reward: str | None) -> str:
+    """What ``--reward`` was given, a file by its whole path, since a worker runs elsewhere; empty for nothing."""
+    place, colon, function = (reward or "").rpartition(":")
+    return f"{Path(place).expanduser().resolve()}{colon}{function}" if place.endswith(".py") else reward or ""
+
+
 def chosen_allow(allow: list[str] | None) -> tuple[str, ...]:
     """What ``--allow`` was given. Raises HmaError for what is unknown."""
     if unknown := [kind for kind in allow or () if kind not in ALLOWABLE]:
         raise HmaError(f"--allow is '{unknown[0]}'. Choose one of: {', '.join(ALLOWABLE)}.")
     return tuple(kind for kind in ALLOWABLE if kind in (allow or ()))
+
+
+def chosen_rho(rho: float | None) -> float | None:
+    """What ``--rho`` was given. Raises HmaError for what is no number from 0 up."""
+    if rho is not None and not 0 <= rho < math.inf:
+        raise HmaError(
+            f"--rho is {rho:g}. Expected a number from 0 (the mean tax) up; from the log of the number of tasks on it "
+            "is the worst task's."
+        )
+    return rho

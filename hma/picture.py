@@ -61,6 +61,7 @@ def _frame(axes: Axes, board: Board) -> None:
     # A suite's titles may hold dollar signs, which are no formulas.
     axes.set_xlabel(look.reward_title(board.study.reward), color=INK, parse_math=False)
     axes.set_ylabel(look.ABILITY_TITLE, color=INK)
+    axes.set_title(f"{board.study.title}: {text.items(board.study)}", loc="left", size=8.5, color=NEUTRAL, parse_math=False)
     axes.tick_params(colors=NEUTRAL, labelcolor=INK)
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(NEUTRAL)

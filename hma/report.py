@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from rich import box
@@ -13,7 +14,9 @@ from rich.table import Table
 
 from hma import text
 from hma.board import SWAPPED, Board
+from hma.core import statistics
 from hma.core.point import MEAN, Point, Score
+from hma.core.robust import RobustTax, most
 from hma.core.study import Study
 from hma.core.tax import tax
 
@@ -21,14 +24,27 @@ _WIDE = 100
 """Columns of a terminal from which the keys of points are shown as well."""
 
 
-def front_dict(board: Board) -> dict[str, Any]:
-    """What ``front --json`` prints; hypervolume and corner are None until both ends are measured."""
+def items_dict(study: Study) -> dict[str, Any]:
+    """Which items the numbers beside it are of."""
+    return {"split": study.split, "size": study.size, "num_items": study.num_items}
+
+
+def front_dict(board: Board, robust: Mapping[str, RobustTax] | None) -> dict[str, Any]:
+    """What ``front --json`` prints; hypervolume and corner are None until both ends are measured.
+
+    ``robust`` are the front's robust taxes by key, None where none were asked for.
+    """
     corner = board.corner and {"reward": board.corner.reward, "ability": board.corner.ability}
+    asked = {} if robust is None else {"robust_taxes": {key: asdict(found) for key, found in robust.items()}}
     return {
+        "items": items_dict(board.study),
         "points": [point.to_dict() for point in board.points],
         "front": [point.key for point in board.front],
+        "membership": dict(board.sureness.shares),
         "hypervolume": board.hypervolume,
+        "hypervolume_interval": board.sureness.hypervolume,
         "corner": corner,
+        **asked,
     }
 
 
@@ -41,29 +57,38 @@ def rounded(score: Score) -> str:
 LINEAR_ONLY = "only linear weights are averaged, all else is the reference's"
 
 
-def print_points(study: Study, points: Sequence[Point], reference: Point | None, title: str = "") -> None:
+def print_points(
+    study: Study,
+    points: Sequence[Point],
+    reference: Point | None,
+    title: str = "",
+    beside: Mapping[str, Sequence[str]] | None = None,
+) -> None:
     """A table of points: alphas, reward, abilities with standard errors, and the tax unless ``reference`` is None.
 
-    One alpha alone stands for the same in every block.
+    One alpha alone stands for the same in every block. Where there are further scores, they are a table of their own.
+    ``beside`` are more columns by title, a cell for each point; in a narrow terminal the tasks make room for two of them.
     """
     console = Console()
-    axes = (study.reward, *study.abilities)
-    wide = console.width >= _WIDE
-    table = Table(title=title or f"{study.title}: {study.num_items} {study.split} items ({study.size})", title_justify="left")
-    table.box, table.collapse_padding, table.pad_edge = box.SIMPLE_HEAD, True, False
-    table.add_column("alphas", no_wrap=True)
-    for name in (*(axis.title for axis in axes), "Mean ability", *(["Mean tax"] if reference else [])):
-        table.add_column(name.replace(" ", "\n"), justify="right", no_wrap=True)
+    wide, beside = console.width >= _WIDE, beside or {}
+    axes = (study.reward, *(study.abilities if wide or len(beside) < 2 else ()))
+    heads = [axis.title for axis in axes] + ["Mean ability", *(["Mean tax"] if reference else []), *beside]
+    table = _table(title or f"{study.title}: {text.items(study)}", heads)
+    table.padding = (0, 0) if beside and not wide else (0, 1)
     if wide:
         table.add_column("key", no_wrap=True)
-    for point in points:
-        alphas = point.recipe.alphas[:1] if point.recipe.is_average else point.recipe.alphas
-        cells = ["/".join(text.alpha(a) for a in alphas) + (" linear" if point.recipe.is_linear_only else "")]
-        cells += [rounded(score) for score in (*(point.scores[axis.name] for axis in axes), point.ability)]
+    for place, point in enumerate(points):
+        cells = [rounded(score) for score in (*(point.scores[axis.name] for axis in axes), point.ability)]
         if reference:
             cells.append(f"{tax(reference, point)[MEAN]:+.1f}")
-        table.add_row(*cells, *([point.key] if wide else []))
+        cells += [column[place] for column in beside.values()]
+        table.add_row(_alphas(point), *cells, *([point.key] if wide else []))
     console.print(table)
+    if study.extras:
+        further = _table("Of the same answers", [axis.title for axis in study.extras])
+        for point in points:
+            further.add_row(_alphas(point), *(rounded(point.scores[axis.name]) for axis in study.extras))
+        console.print(further)
     for point in points:
         if text.lost(point.recipe, point.effective_alphas):
             console.print(
@@ -71,30 +96,69 @@ def print_points(study: Study, points: Sequence[Point], reference: Point | None,
                 style="yellow",
                 highlight=False,
             )
-    units = ", ".join(f"{axis.title} in {axis.unit}" for axis in axes)
+    units = ", ".join(f"{axis.title} in {axis.unit}" for axis in (*axes, *study.extras))
     console.print(
         f"{units}. ± is one standard error. An alpha is the share of the reference: 0 is the policy, 1 is the reference; "
         "one alone is that of every block."
-        + (f" linear: {LINEAR_ONLY}." if any(point.recipe.is_linear_only for point in points) else ""),
+        + (f" linear: {LINEAR_ONLY}." if any(point.recipe.is_linear_only for point in points) else "")
+        + ("" if study.abilities[0] in axes else " Each task stands here too where the terminal is wider, and in --json."),
         highlight=False,
     )
 
 
-def print_front(board: Board) -> None:
-    """The front of a board with points as a table, and its hypervolume in words."""
-    study = board.study
+def _table(title: str, heads: Sequence[str]) -> Table:
+    """An empty table whose first column is the points' alphas."""
+    table = Table(title=title, title_justify="left")
+    table.box, table.collapse_padding, table.pad_edge = box.SIMPLE_HEAD, True, False
+    table.add_column("alphas", no_wrap=True)
+    for head in heads:
+        table.add_column(head.replace(" ", "\n"), justify="right", no_wrap=True)
+    return table
+
+
+def _alphas(point: Point) -> str:
+    alphas = point.recipe.alphas[:1] if point.recipe.is_average else point.recipe.alphas
+    return "/".join(text.alpha(a) for a in alphas) + (" linear" if point.recipe.is_linear_only else "")
+
+
+def print_front(board: Board, robust: Mapping[str, RobustTax] | None) -> None:
+    """The front of a board with points as a table, and its hypervolume in words; see ``front_dict`` for ``robust``."""
+    study, console = board.study, Console(highlight=False)
     count = f"{len(board.front)} of {len(board.points)} points are on the front"
-    print_points(
-        study, board.front, board.reference, f"{study.title}, {study.num_items} {study.split} items ({study.size}): {count}"
+    beside = {"Stays on": [text.share(board.sureness.shares[point.key]) for point in board.front]}
+    if robust:
+        beside |= {"Robust tax": [f"{robust[point.key].value:+.1f}" for point in board.front]}
+    print_points(study, board.front, board.reference, f"{study.title}, {text.items(study)}: {count}", beside)
+    console.print(
+        f"Stays on: the share of {statistics.NUM_RESAMPLES:,} resamples of the items, the same for all points, in which the "
+        "point is on the front. Points that are nearly alike take the place from one another."
     )
+    if robust is not None:
+        console.print(_robust_note(board, robust))
     if board.looks_swapped:
-        Console().print(SWAPPED)
-    if board.corner is None or board.hypervolume is None:
-        Console().print("No hypervolume: measure both ends first (alphas 0 and 1).")
-        return
-    Console().print(
-        f"Hypervolume {board.hypervolume:.1f} (reward times ability) above the corner: reward "
-        f"{board.corner.reward:.2f}, ability {board.corner.ability:.1f}, the worse of the two ends on each axis."
+        console.print(SWAPPED)
+    console.print(_hypervolume(board))
+    if study.split == "validation":
+        console.print("Validation items are for choosing: report what was chosen on test items (--split test).")
+
+
+def _hypervolume(board: Board) -> str:
+    corner, sure = board.corner, board.sureness.hypervolume
+    if corner is None or board.hypervolume is None or sure is None:
+        return "No hypervolume: measure both ends first (alphas 0 and 1)."
+    return (
+        f"Hypervolume {board.hypervolume:.1f} (95 %: {text.interval(*sure)}; reward times ability) above the corner: reward "
+        f"{corner.reward:.2f}, ability {corner.ability:.1f}, the worse of the two ends on each axis."
+    )
+
+
+def _robust_note(board: Board, robust: Mapping[str, RobustTax]) -> str:
+    if not robust:
+        return "No robust tax: measure the reference first (alpha 1)."
+    rho = next(iter(robust.values())).rho
+    return (
+        f"Robust tax: under the worst weights of the tasks within rho {rho:g} of those of the mean. Rho 0 is the mean tax, "
+        f"{most(board.study.groups):.2f} and more the worst task's."
     )
 
 

@@ -25,13 +25,15 @@ def open_study(
     split: str = "validation",
     size: str | None = None,
     allow: Collection[str] = (),
+    program: str = "",
+    may_run: bool = True,
 ) -> Study:
     """The study of a pair and a suite; the shipped ones by default, at the suite's first size.
 
-    Raises CheckpointError or SuiteError, naming what does not fit.
+    ``program`` and ``may_run`` as in ``load_suite``. Raises CheckpointError or SuiteError, naming what does not fit.
     """
     pair = open_pair(reference, policy, allow)
-    loaded = load_suite(suite, split, size)
+    loaded = load_suite(suite, split, size, program, may_run)
     return Study(
         title=loaded.title,
         reference=pair.reference.place,
@@ -43,15 +45,17 @@ def open_study(
         size=loaded.size,
         num_items=loaded.num_items,
         num_layers=pair.num_layers,
-        reward=loaded.reward.axis,
+        reward=loaded.chat.rewards[0].axis,
         abilities=tuple(ability.axis for ability in loaded.abilities),
+        extras=loaded.chat.extras,
         allow=pair.allow,
+        program=program,
     )
 
 
-def suite_fingerprints(suite: str | Path) -> list[str]:
-    """The fingerprints of a suite, one for each split."""
-    return [load_suite(suite, split).fingerprint for split in SPLITS]
+def suite_fingerprints(suite: str | Path, program: str = "") -> list[str]:
+    """The fingerprints of a suite, one for each split; with a reward ``program`` in the place of its first reward."""
+    return [load_suite(suite, split, program=program).fingerprint for split in SPLITS]
 
 
 def open_store(path: str | Path | None = None) -> Store:

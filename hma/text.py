@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from hma.core.point import Point, Score
 from hma.core.precision import lost_alphas
 from hma.core.recipe import Recipe
+from hma.core.study import Study
 
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 _SHORTCODE = re.compile(r":(?=[\w+/-]+:)")
@@ -73,6 +74,18 @@ def signed(value: float, half_width: float) -> str:
     """The value with its sign, at the digits that the half width supports."""
     text = fixed(value, decimals(half_width))
     return text if text.startswith("−") or not text.strip("0.") else f"+{text}"
+
+
+def items(study: Study) -> str:
+    """Which items a study's numbers are of: ``100 validation items (quick)``."""
+    return f"{study.num_items} {study.split} items ({study.size})"
+
+
+def share(value: float) -> str:
+    """A share of resamples in percent; only all of them are 100 %, and only none 0 %."""
+    if 0 < value < 0.01:
+        return "under 1 %"
+    return f"{min(value, 0.99) if value < 1 else 1:.0%}".replace("%", " %")
 
 
 def alpha(value: float) -> str:

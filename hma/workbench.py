@@ -14,6 +14,7 @@ from transformers.utils import logging as transformers_logging
 from hma.checkpoints.export import Exported, export
 from hma.checkpoints.live import LiveModel, device_name, find_device
 from hma.checkpoints.pair import open_pair
+from hma.core.partition import Partition
 from hma.core.recipe import Recipe
 from hma.core.study import Study
 from hma.errors import MeasureError, Outdated, SuiteError
@@ -60,12 +61,16 @@ class Workbench:
         self._check_files(study)
         asked = study.suite, study.num_items
         if asked not in self._evaluators:
-            suite = load_suite(study.suite_path, study.split, study.size)
+            suite = load_suite(study.suite_path, study.split, study.size, study.program)
             if (suite.fingerprint, suite.num_items) != asked:
                 raise MeasureError("The suite changed on disk since this study was opened. Open the study again.")
             lanes = min(self._lanes, 1 + len(suite.abilities))
-            self._evaluators[asked] = Evaluator(suite, self._live.model, self._live.tokenizer, lanes)
+            self._evaluators[asked] = Evaluator(suite, self._live.model, self._live.tokenizer, lanes, self._write_end)
         return self._evaluators[asked]
+
+    def _write_end(self, share: float) -> None:
+        """Make the live model the policy (0) or the reference (1)."""
+        self._live.write(Recipe(Partition.equal(self._pair.num_layers, 1), (share,)))
 
     def _check_files(self, study: Study) -> None:
         """Raise MeasureError when the study's checkpoints are not those in memory: ends may be read from their files' pages."""
@@ -93,6 +98,7 @@ class Workbench:
         """
         evaluator = self.prepare(study)
         start = _checked_start(study, evaluator, begun or {})
+        evaluator.set_out(lambda stage, done, total: progress(stage, 0.0), start)
         done_of = dict.fromkeys([CHAT, *(axis.name for axis in study.abilities)], 0.0)
         started = time.perf_counter()
         progress("merging", 0.0)

@@ -87,7 +87,7 @@ def serve(line: _Line) -> None:
 def _is_local(study: Study) -> bool:
     """Whether pair and suite need nothing from a hub."""
     folders = Path(study.reference).is_dir() and Path(study.policy).is_dir()
-    return folders and load_suite(study.suite_path, study.split, study.size).is_local
+    return folders and load_suite(study.suite_path, study.split, study.size, study.program).is_local
 
 
 def _prepare(line: _Line, workbench: Any, study: Any) -> None:

@@ -99,6 +99,24 @@ def test_a_sweep_is_its_points_and_resumes(swept, options):
     assert [p["scores"] for p in again["points"]] == [p["scores"] for p in printed["points"]]
 
 
+def test_a_race_asks_more_items_of_those_that_may_be_on_the_front(tmp_path, options):
+    given = ["sweep", "--steps", 6, "--race", "--store", tmp_path / "race.sqlite", *options]
+    printed = json.loads(hma(*given, "--json", "--size", "full").stdout)
+    (first,) = printed["race"]["rounds"]
+    kept = {p["key"] for p in printed["points"]}
+    assert (first["recipes"], first["kept"]) == (6, len(kept))
+    with sqlite3.connect(tmp_path / "race.sqlite") as connection:
+        counts = dict(connection.execute("SELECT key, num_items FROM points"))
+    full = max(counts.values())
+    assert {key for key, count in counts.items() if count == full} == kept and len(counts) == 6
+    assert printed["race"]["items_asked"] == sum(counts.values()) and printed["race"]["items_without_race"] == 6 * full
+    assert {p["recipe"]["alphas"][0] for p in printed["points"]} >= {0, 1}  # The ends stay, wherever they stand.
+    again = hma(*given, "--size", "full")
+    assert f"Of 6 merges, {len(kept)} went on from {first['num_items']} items" in " ".join(again.stdout.split())
+    wrong = hma(*given, "--size", "quick")
+    assert wrong.returncode == 2 and "smallest size" in wrong.stderr
+
+
 def test_front_prints_points_front_hypervolume_and_corner(swept, options):
     store, _ = swept
     done = hma("front", "--json", "--store", store, *options)
@@ -124,9 +142,12 @@ def test_tables_are_printed_for_people(swept, options):
     wanted = shlex.join([sys.executable, "-m", "hma", "sweep", "--split", "test", "--store", *map(str, [store, *options])])
     assert f"Measure some: {wanted}\n" in other.stdout
     assert json.loads(hma("front", "--split", "test", "--json", "--store", store, *options).stdout) == {
+        "items": {"split": "test", "size": "quick", "num_items": 8},
         "points": [],
         "front": [],
+        "membership": {},
         "hypervolume": None,
+        "hypervolume_interval": None,
         "corner": None,
     }
 
@@ -296,6 +317,9 @@ def test_an_address_that_is_not_this_machines_is_said_and_exits_2(address):
         (("sweep",), "Interrupted, it resumes when run again"),
         (("preflight",), "All that is wrong is listed, with what to do"),
         (("front",), "hypervolume between them and the worst corner"),
+        (("front",), "in how many resamples of the items a point stays on the front"),
+        (("difference",), "A difference is shown where its 95 % interval leaves zero out"),
+        (("power",), "with 80 % power at two-sided 5 %"),
         (("app",), "let other machines in"),
         (("lab", "build"), "minutes on two CPU cores"),
         (("lab", "check"), "say which claims hold"),

@@ -56,6 +56,7 @@ def test_it_shows_what_the_apps_chart_shows():
     axes = figure.axes[0]
     assert (axes.get_xlabel(), axes.get_ylabel()) == tuple(app["layout"][f"{a}axis"]["title"]["text"] for a in "xy")
     assert {t.get_text() for t in axes.texts} == {a["text"] for a in app["layout"]["annotations"]}
+    assert axes.get_title("left") == "A suite: 8 test items (quick)"
     assert list(axes.get_xlim()) == pytest.approx(app["layout"]["xaxis"]["range"])
 
 

@@ -85,8 +85,10 @@ class Peer:
         self._study, self._folder, self._python = study, folder, python or run
         self._suite: Suite = load_suite(study.suite_path, study.split, study.size)
         folder.mkdir()
-        asked = {"judge": self._suite.reward.judge, "prompts": [prompt.text for prompt in self._suite.reward.prompts]}
-        (folder / "asked.json").write_text(json.dumps(asked | asdict(self._suite.reward.generation)))
+        chat = self._suite.chat
+        prompts = [prompt.text for prompt in chat.prompts[: study.num_items]]
+        asked = {"judge": chat.rewards[0].judge, "prompts": prompts, **asdict(chat.generation)}
+        (folder / "asked.json").write_text(json.dumps(asked))
 
     def measure(self, alpha: float) -> Measured:
         """One merge, measured by three processes."""

@@ -57,7 +57,7 @@ def _larger(runs: int) -> dict[str, Any]:
     from hma.evaluate.reuse import llama
 
     suite = load_suite(SHIPPED)
-    fewer = replace(suite, num_items=_ITEMS, reward=replace(suite.reward, prompts=suite.reward.prompts[:_ITEMS]))
+    fewer = replace(suite, num_items=_ITEMS)
     pair = open_pair(SHIPPED / "reference", SHIPPED / "policy")
     return _measured(fewer, llama(_HIDDEN, _LAYERS, _WORDS), load_tokenizer(pair.policy), Partition.equal(_LAYERS), runs)
 

@@ -40,7 +40,8 @@ class Score:
 
 @dataclass(frozen=True)
 class Point:
-    """A finished measurement. ``scores`` holds ``reward`` and one score per ability.
+    """A finished measurement. ``scores`` holds ``reward``, further scores of the chat answers where the
+    study has any, and one score per ability.
 
     ``ability`` is the plain mean of the groups (each the plain mean of its tasks): our own aggregate,
     not the paper's, which draws one panel per group. ``effective_alphas`` are the shares of the reference
@@ -109,11 +110,12 @@ def resampled_scores(points: Sequence[Mapping[str, Result]], groups: Mapping[str
     """Each score's value in each resample of its items, by name and as ``MEAN`` over the groups.
 
     Shaped ``(len(points), NUM_RESAMPLES)``. Every point on the same drawings, so that differences are paired by item; each
-    task, and the reward, on drawings of its own, since they have other items.
+    task, and the reward, on drawings of its own, since they have other items. Further chat scores are drawn as the reward
+    is, being of the same items.
     """
     tasks = [task for members in groups.values() for task in members]
     seeds = {name: seed for seed, name in enumerate((*tasks, REWARD))}
-    samples = {n: statistics.resampled_together([p[n] for p in points], seeds[n]) for n in points[0]}
+    samples = {n: statistics.resampled_together([p[n] for p in points], seeds.get(n, seeds[REWARD])) for n in points[0]}
     return {**samples, MEAN: over_groups(samples, groups)}
 
 

@@ -10,9 +10,9 @@ from statistics import NormalDist
 import numpy as np
 
 from hma.core.difference import FEWEST_ITEMS, check_paired
-from hma.core.point import MEAN, resampled_scores
+from hma.core.point import MEAN
 from hma.core.robust import mean_weights
-from hma.core.statistics import Result
+from hma.core.statistics import Result, resampled_together
 
 POWER, LEVEL = 0.8, 0.05
 """A detectable difference is shown in this share of runs; one that is none, in this share (two-sided)."""
@@ -78,15 +78,13 @@ def power(
 def _spreads(one: Mapping[str, Result], other: Mapping[str, Result], groups: Mapping[str, Sequence[str]]) -> dict[str, Spread]:
     """The spread of each score from one pair of points."""
     check_paired(one, other)
-    bleus = [name for name, result in one.items() if result.aggregation == "bleu"]
-    drawn = resampled_scores([one, other], groups) if bleus else {}
     found = {}
     for name, result in one.items():
         count = len(result.items)
         if count < 2:
             continue
-        if name in bleus:  # No item has a BLEU of its own: that of all varies as a mean of as many items would.
-            both = drawn[name].round(_DIGITS) * math.sqrt(count)
+        if result.aggregation == "bleu":  # No item has a BLEU of its own: that of all varies as a mean of as many items would.
+            both = resampled_together([result, other[name]]).round(_DIGITS) * math.sqrt(count)
         else:
             both = np.stack([result.items[:, 0], other[name].items[:, 0]])
         variance, difference = float(both.var(axis=1, ddof=1).mean()), float((both[0] - both[1]).var(ddof=1))

@@ -27,8 +27,10 @@ class Study:
     ``pair`` and ``suite`` are fingerprints of contents; ``reference``, ``policy`` and ``suite_path`` say
     where a worker opens them. ``split`` is "validation" (for choosing alphas) or "test" (for reporting).
     ``size`` names how many items are looked at, ``num_items`` of each task and of chat prompts: the first so many,
-    so that a point measured at a larger size is seen at every smaller one. ``allow`` is what of the checkpoints a
-    person allowed beside safetensors for this session: it is never written down.
+    so that a point measured at a larger size is seen at every smaller one. ``extras`` are further scores
+    of the chat answers, beside the chart's ``reward``: other rewards, proxies, and details such as ties and lengths.
+    ``allow`` is what of the checkpoints a person allowed beside safetensors for this session, and ``program`` the
+    reward program that was named on the command line: these two are never written down.
     """
 
     title: str
@@ -43,7 +45,9 @@ class Study:
     num_layers: int
     reward: Axis
     abilities: tuple[Axis, ...]
+    extras: tuple[Axis, ...] = ()
     allow: tuple[str, ...] = ()
+    program: str = ""
 
     @property
     def key(self) -> str:
@@ -75,13 +79,13 @@ class Study:
         return digest({"study": self.key, **recipe.identity})
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything but ``allow``."""
+        """Everything but ``allow`` and ``program``."""
         data = asdict(self)
-        del data["allow"]
+        del data["allow"], data["program"]
         return data
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Study:
         """The inverse of ``to_dict``."""
-        axes = tuple(Axis(**axis) for axis in data["abilities"])
-        return cls(**{**data, "reward": Axis(**data["reward"]), "abilities": axes})
+        abilities, extras = (tuple(Axis(**axis) for axis in data.get(name, ())) for name in ("abilities", "extras"))
+        return cls(**{**data, "reward": Axis(**data["reward"]), "abilities": abilities, "extras": extras})

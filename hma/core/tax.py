@@ -10,7 +10,10 @@ from hma.core.statistics import Result
 
 
 def tax(reference: Point, point: Point) -> dict[str, float]:
-    """Ability lost against the reference by task, and as ``MEAN`` over the groups: positive is a loss."""
+    """Ability lost against the reference by task, and as ``MEAN`` over the groups: positive is a loss.
+
+    What further chat scores lost stands among the tasks: a point does not know which of its scores are abilities.
+    """
     lost = {n: reference.scores[n].value - s.value for n, s in point.scores.items() if n != REWARD}
     return {**lost, MEAN: reference.ability.value - point.ability.value}
 
@@ -22,4 +25,5 @@ def taxes(
 
     Raises ValueError where these are of other items.
     """
-    return {name: found for name, found in differences(reference, point, groups).items() if name != REWARD}
+    abilities = {MEAN, *(task for tasks in groups.values() for task in tasks)}
+    return {name: found for name, found in differences(reference, point, groups).items() if name in abilities}

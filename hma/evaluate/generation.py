@@ -12,6 +12,7 @@ import inspect
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from transformers import DynamicCache, LogitsProcessor, PreTrainedModel, PreTrainedTokenizerBase
@@ -40,6 +41,14 @@ class Batch:
     input_ids: torch.Tensor
     attention_mask: torch.Tensor
     ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer's text, cut at its stop, and every token that was written, with the one that ended it."""
+
+    text: str
+    tokens: tuple[int, ...]
 
 
 class GumbelNoise(LogitsProcessor):
@@ -121,13 +130,17 @@ class AnswerPlan:
         self._total = len(rows)
         self.model_seconds = 0.0
 
+    def responses(self, model: PreTrainedModel, progress: Progress = no_progress) -> list[Any]:
+        """The text of one answer a prompt, in the order of the prompts."""
+        return [answer.text for answer in self.answers(model, progress)]
+
     @torch.inference_mode()
-    def responses(self, model: PreTrainedModel, progress: Progress = no_progress) -> list[str]:
+    def answers(self, model: PreTrainedModel, progress: Progress = no_progress) -> list[Answer]:
         """One answer a prompt, in the order of the prompts.
 
         ``model_seconds`` is the time in ``generate``, less that for drawing our own noise.
         """
-        texts: list[str] = []
+        answers: list[Answer] = []
         self.model_seconds = 0.0
         ends = sorted({*self._ends, *_listed(model.generation_config.eos_token_id)})
         for batch in self._batches:
@@ -135,9 +148,12 @@ class AnswerPlan:
             started = time.perf_counter()
             new = self._new_tokens(model, batch, ends, noise).cpu()
             self.model_seconds += time.perf_counter() - started - (noise.seconds if noise else 0.0)
-            texts += [self._cut(text) for text in self._tokenizer.batch_decode(new, skip_special_tokens=True)]
-            progress(len(texts), self._total)
-        return texts
+            texts = self._tokenizer.batch_decode(new, skip_special_tokens=True)
+            for text, tokens in zip(texts, new.tolist(), strict=True):
+                length = next((i + 1 for i, token in enumerate(tokens) if token in ends), len(tokens))
+                answers.append(Answer(self._cut(text), tuple(tokens[:length])))
+            progress(len(answers), self._total)
+        return answers
 
     def _new_tokens(self, model: PreTrainedModel, batch: Batch, ends: list[int], noise: GumbelNoise | None) -> torch.Tensor:
         """The answers' tokens ``(rows, max_new_tokens)``, padded after their ends.

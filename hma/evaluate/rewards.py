@@ -1,56 +1,48 @@
-"""Rewards: what judges a chat answer. Every judge is called with the person's texts and the answers."""
+"""Rewards that judge each answer by itself: programs and reward models. Larger is better."""
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import math
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedTokenizerBase
+from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
 from hma.errors import MeasureError, SuiteError
-from hma.evaluate import sources
-from hma.evaluate.suite import Reward
+from hma.evaluate.formats import CHAT_TEMPLATE, adds_special_tokens, judged_text
+from hma.evaluate.programs import load_program
+from hma.evaluate.prompts import Prompt
 
-Judge = Callable[[Sequence[str], Sequence[str]], list[float]]
-"""(prompts, answers) to one reward an answer, larger is better."""
+Judge = Callable[[Sequence[Prompt], Sequence[str]], list[float]]
+"""(prompts, answers) to one reward an answer."""
 
-
-def open_judge(reward: Reward, device: torch.device) -> Judge:
-    """The judge that a suite names, ready to be called."""
-    return program(reward.judge) if reward.kind == "program" else RewardModel(reward.judge, device)
-
-
-_loaded: dict[str, str] = {}
-"""Modules of reward programs that this process has loaded, with the hash of each one's file at that time."""
+BATCH_SIZE = 64
+"""Texts of one forward pass of a reward model."""
 
 
-def program(judge: str) -> Judge:
-    """A judge from ``module:function``, where the function takes (prompt, answer) and gives a number.
+def program(name: str) -> Judge:
+    """A judge from a reward program, a function of (the prompt's text, the answer) that gives a number."""
+    function = load_program(name)
 
-    One whose files changed since this process loaded it is loaded afresh.
-    """
-    module, _, attribute = judge.partition(":")
-    files = sources.program_files(judge)
-    hashes = {name: sources.hash_of(file) for name, file in files.items()}
-    if any(_loaded.get(name, now) != now for name, now in hashes.items()):
-        for stale, file in files.items():
-            sys.modules.pop(stale, None)
-            Path(importlib.util.cache_from_source(str(file))).unlink(missing_ok=True)  # It is dated to the second only.
-        importlib.invalidate_caches()
-    try:
-        function = getattr(importlib.import_module(module), attribute)
-    except Exception as error:  # whatever the module's own lines raise
-        raise SuiteError(f"The reward program '{judge}' cannot be loaded: {type(error).__name__}: {error}.") from error
-    _loaded.update(hashes)
-
-    def judged(prompts: Sequence[str], answers: Sequence[str]) -> list[float]:
-        rewards = [float(function(p, a)) for p, a in zip(prompts, answers, strict=True)]
-        return _finite(rewards, judge)
+    def judged(prompts: Sequence[Prompt], answers: Sequence[str]) -> list[float]:
+        rewards = []
+        for prompt, answer in zip(prompts, answers, strict=True):
+            try:
+                rewards.append(float(function(prompt.text, answer)))
+            except Exception as error:  # whatever its own lines raise
+                raise MeasureError(
+                    f"The reward program '{name}' failed at the answer to '{prompt.id}': {type(error).__name__}: {error}. "
+                    "Nothing was stored; mend it and measure again."
+                ) from error
+        return finite(rewards, prompts, f"The reward program '{name}'")
 
     return judged
 
@@ -58,65 +50,83 @@ def program(judge: str) -> Judge:
 class RewardModel:
     """An ``AutoModelForSequenceClassification`` with one label; its raw logit is the reward.
 
-    The text is the model's own chat template over the prompt and the answer. Raises SuiteError for a
-    model that does not open, has other than one label, no chat template or no padding, and in calls for
-    a text that is longer than it can read.
+    It reads prompt and answer in a ``format``, its own chat template by default. Texts are batched by length; what
+    one gets does not depend on its neighbours beyond rounding.
     """
 
-    def __init__(self, source: str, device: torch.device, batch_size: int = 64) -> None:
+    def __init__(self, folder: Path, device: torch.device, format: str = CHAT_TEMPLATE, batch_size: int = BATCH_SIZE) -> None:
+        """Raises SuiteError for a folder that is no reward model: it does not open, has other than one label or weights that
+        are missing, or lacks the padding or the chat template that it needs."""
+        self._name, self._format = folder.name, format
         try:
-            self._tokenizer = AutoTokenizer.from_pretrained(source)
-            self._model = AutoModelForSequenceClassification.from_pretrained(source).to(device).eval()
+            config = AutoConfig.from_pretrained(folder)
+            self._tokenizer = AutoTokenizer.from_pretrained(folder)
         except (OSError, ValueError) as error:
-            raise SuiteError(f"The reward model {source} cannot be opened: {error}") from None
-        labels = self._model.config.num_labels
-        if labels != 1:
-            raise SuiteError(f"The reward model {Path(source).name} has {labels} labels; a reward needs exactly one.")
-        if self._tokenizer.chat_template is None:
-            raise SuiteError(f"The reward model {source} has no chat template. Add chat_template.jinja to its folder.")
-        if self._tokenizer.pad_token_id is None or self._model.config.pad_token_id is None:
-            raise SuiteError(f"The reward model {source} names no pad token. Set pad_token in its tokenizer and config.")
-        self._longest = getattr(self._model.config, "max_position_embeddings", None) or math.inf
+            raise SuiteError(f"The reward model {folder} cannot be opened: {error}") from None
+        _check(folder, config, self._tokenizer, format)
+        self._model = _opened(folder).to(device).eval()
+        self._longest = getattr(config, "max_position_embeddings", None) or math.inf
         self._device, self._batch_size = device, batch_size
 
     @torch.inference_mode()
-    def __call__(self, prompts: Sequence[str], answers: Sequence[str]) -> list[float]:
-        texts = [judged_text(self._tokenizer, p, a) for p, a in zip(prompts, answers, strict=True)]
-        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-        rewards = [0.0] * len(texts)
+    def __call__(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[float]:
+        """The logit of each answer. Raises MeasureError, before any forward pass, for a text longer than the model reads."""
+        rows = self._tokenised(prompts, answers)
+        rewards = [0.0] * len(rows)
+        order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
         for start in range(0, len(order), self._batch_size):
             places = order[start : start + self._batch_size]
-            encoded = self._tokenizer([texts[i] for i in places], padding=True, add_special_tokens=False, return_tensors="pt")
-            length = encoded["input_ids"].shape[1]
-            if length > self._longest:
-                raise MeasureError(
-                    f"An answer with its prompt has {length} tokens; the reward model reads {self._longest}. "
-                    "Ask for shorter answers in the suite (max_new_tokens)."
-                )
-            encoded = {k: v.to(self._device) for k, v in encoded.items() if k in ("input_ids", "attention_mask")}
-            for place, logit in zip(places, self._model(**encoded).logits[:, 0].tolist(), strict=True):
+            padded = self._tokenizer.pad({"input_ids": [rows[i] for i in places]}, return_tensors="pt")
+            inputs = {name: padded[name].to(self._device) for name in ("input_ids", "attention_mask")}
+            for place, logit in zip(places, self._model(**inputs).logits[:, 0].float().tolist(), strict=True):
                 rewards[place] = logit
-        return _finite(rewards, "the reward model")
+        return finite(rewards, prompts, f"The reward model {self._name}")
+
+    def _tokenised(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[list[int]]:
+        texts = [judged_text(self._tokenizer, p, a, self._format) for p, a in zip(prompts, answers, strict=True)]
+        rows = self._tokenizer(texts, add_special_tokens=adds_special_tokens(self._format))["input_ids"] if texts else []
+        for prompt, row in zip(prompts, rows, strict=True):
+            if len(row) > self._longest:
+                raise MeasureError(
+                    f"The prompt '{prompt.id}' with its answer has {len(row)} tokens; the reward model {self._name} reads "
+                    f"{self._longest}. Ask for shorter answers in the suite (max_new_tokens), or leave out the prompt."
+                )
+        return rows
 
 
-def chat_text(tokenizer: PreTrainedTokenizerBase, prompt: str) -> str:
-    """A person's text in the tokenizer's chat template, ready for the assistant's answer."""
-    if tokenizer.chat_template is None:
+def _check(folder: Path, config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase, format: str) -> None:
+    """Raise SuiteError for what keeps a reward model from judging, before its weights are read."""
+    if config.num_labels != 1:
         raise SuiteError(
-            "The checkpoint's tokenizer has no chat template, so chat prompts cannot be asked. "
-            "Add chat_template.jinja to the policy's folder."
+            f"The reward model {folder.name} has {config.num_labels} labels; a reward needs exactly one. "
+            "Choose a model that was trained to give one number."
         )
-    return tokenizer.apply_chat_template([{"role": "user", "content": prompt}], tokenize=False, add_generation_prompt=True)
+    if tokenizer.pad_token_id is None or tokenizer.pad_token_id != config.pad_token_id:
+        raise SuiteError(
+            f"The reward model {folder.name} names the pad token {tokenizer.pad_token_id} in its tokenizer and "
+            f"{config.pad_token_id} in its config. Give both the same pad_token, so that texts can be batched."
+        )
+    judged_text(tokenizer, Prompt("probe", ("a",)), "b", format)
 
 
-def judged_text(tokenizer: PreTrainedTokenizerBase, prompt: str, answer: str) -> str:
-    """Prompt and answer in the chat template, as a reward model reads them."""
-    messages = [{"role": "user", "content": prompt}, {"role": "assistant", "content": answer}]
-    return tokenizer.apply_chat_template(messages, tokenize=False)
+def _opened(folder: Path) -> PreTrainedModel:
+    try:
+        model, info = AutoModelForSequenceClassification.from_pretrained(folder, output_loading_info=True)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise SuiteError(f"The reward model {folder} cannot be opened: {error}") from None
+    if missing := sorted(info["missing_keys"]):
+        raise SuiteError(
+            f"The reward model {folder} has no weights for {missing[0]}, which would be left to chance. "
+            "Choose a model that was trained as a reward model."
+        )
+    return model
 
 
-def _finite(rewards: list[float], judge: str) -> list[float]:
-    for place, reward in enumerate(rewards):
+def finite(rewards: Sequence[float], prompts: Sequence[Prompt], judge: str) -> list[float]:
+    """The rewards themselves. Raises MeasureError for one that is no number."""
+    for prompt, reward in zip(prompts, rewards, strict=True):
         if not math.isfinite(reward):
-            raise MeasureError(f"{judge} gave {reward} for answer {place}. Nothing was stored; mend the judge and measure again.")
-    return rewards
+            raise MeasureError(
+                f"{judge} gave {reward} for the answer to '{prompt.id}'. Nothing was stored; mend it and measure again."
+            )
+    return list(rewards)

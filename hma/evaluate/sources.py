@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
 from collections.abc import Iterable, Mapping
-from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
 
@@ -18,57 +16,6 @@ _LOCAL_FORMATS = ("json", "csv", "parquet", "text", "arrow")
 
 _WHOLE, _WINDOWS, _WINDOW = 1 << 26, 64, 1 << 16
 """Files up to the first many bytes are hashed whole; of larger ones, evenly spaced windows."""
-
-
-def program_files(judge: str) -> dict[str, Path]:
-    """The files that a reward program ``module:function`` is written in, by module.
-
-    Its own, and those that it imports from its own package, however indirectly. Raises SuiteError when
-    there is no such module, or one that is not Python.
-    """
-    module, _, function = judge.partition(":")
-    first = _source(module)
-    if not function or first is None:
-        raise SuiteError(f"The reward program '{judge}' cannot be found. Write it as module:function.")
-    package = module.partition(".")[0]
-    files, waiting = {module: first}, [module]
-    while waiting:
-        for name in _imported(waiting[0], files[waiting.pop(0)]):
-            if name not in files and name.partition(".")[0] == package and (file := _source(name)) is not None:
-                files[name] = file
-                waiting.append(name)
-    return files
-
-
-def _source(module: str) -> Path | None:
-    """The Python file of a module, or None where there is none."""
-    top, *rest = module.split(".")
-    try:
-        spec = PathFinder.find_spec(top)
-    except (ImportError, ValueError):
-        return None
-    roots = (spec.submodule_search_locations or []) if spec else []
-    found = [Path(root, *rest) for root in roots] if rest else [Path(spec.origin)] if spec and spec.origin else []
-    files = [file for path in found for file in (path, path.with_suffix(".py"), path / "__init__.py")]
-    return next((file for file in files if file.suffix == ".py" and file.is_file()), None)
-
-
-def _imported(module: str, file: Path) -> set[str]:
-    """Names that a module's file may import as modules, whether or not they are modules."""
-    try:
-        tree = ast.parse(file.read_text(encoding="utf-8"))
-    except (OSError, SyntaxError, ValueError) as error:
-        raise SuiteError(f"{file}, which the reward program uses, cannot be read as Python: {error}. Mend the file.") from None
-    package = module.split(".") if file.name == "__init__.py" else module.split(".")[:-1]
-    names: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            base = package[: len(package) - node.level + 1] if node.level else []
-            start = ".".join([*base, *([node.module] if node.module else [])])
-            names |= {start, *(f"{start}.{alias.name}" for alias in node.names)}
-    return names
 
 
 def read_task(task: Path, _seen: tuple[Path, ...] = ()) -> tuple[dict[str, Any], list[Path]]:

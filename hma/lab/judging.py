@@ -55,10 +55,11 @@ def make_judges(folder: Path, scenario: Scenario, seed: int) -> dict[str, Any]:
 
 def reward_model_agreement(folder: Path, pairs: list[Preference]) -> float:
     """The share of pairs that the reward model orders as the program does."""
+    from hma.evaluate.prompts import Prompt
     from hma.evaluate.rewards import RewardModel
 
-    judge = RewardModel(str(folder), torch.device("cpu"))
-    prompts = [p.prompt for p in pairs]
+    judge = RewardModel(folder, torch.device("cpu"))
+    prompts = [Prompt("", (p.prompt,)) for p in pairs]
     better = judge(prompts, [p.preferred for p in pairs])
     worse = judge(prompts, [p.other for p in pairs])
     return sum(a > b for a, b in zip(better, worse, strict=True)) / len(pairs)

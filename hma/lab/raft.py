@@ -9,8 +9,9 @@ from collections.abc import Callable
 import torch
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
+from hma.evaluate.formats import asked_text
 from hma.evaluate.generation import AnswerPlan
-from hma.evaluate.rewards import chat_text
+from hma.evaluate.prompts import Prompt
 from hma.lab import training
 from hma.lab.pretrain import Progress
 from hma.lab.prompts import draw_prompts
@@ -57,7 +58,7 @@ def best_answers(
     """The best of ``samples`` answers to each prompt, by the reward; the first of equals."""
     repeated = [prompt for prompt in prompts for _ in range(samples)]
     plan = AnswerPlan(
-        [chat_text(tokenizer, prompt) for prompt in repeated],
+        [asked_text(tokenizer, Prompt("", (prompt,))) for prompt in repeated],
         tokenizer,
         model.device,
         max_new_tokens=MAX_NEW_TOKENS,

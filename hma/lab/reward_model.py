@@ -9,7 +9,8 @@ import torch
 from torch.nn.functional import logsigmoid
 from transformers import LlamaForCausalLM, LlamaForSequenceClassification, PreTrainedTokenizerFast
 
-from hma.evaluate.rewards import judged_text
+from hma.evaluate.formats import judged_text
+from hma.evaluate.prompts import Prompt
 from hma.lab import training
 from hma.lab.preferences import Preference
 from hma.lab.pretrain import Progress
@@ -34,7 +35,8 @@ def train_reward_model(
         for group in optimiser.param_groups:
             group["lr"] = settings.learning_rate * min(1.0, (i + 1) / 20, max(0.05, 1 - i / len(starts)))
         batch = order[start : start + settings.batch_size]
-        texts = [judged_text(tokenizer, p.prompt, answer) for p in batch for answer in (p.preferred, p.other)]
+        pairs = [(Prompt("", (p.prompt,)), answer) for p in batch for answer in (p.preferred, p.other)]
+        texts = [judged_text(tokenizer, *pair) for pair in pairs]
         logits = model(**_encoded(tokenizer, texts)).logits.view(-1, 2)  # (pairs, [preferred, other])
         training.step(model, optimiser, -logsigmoid(logits[:, 0] - logits[:, 1]).mean())
         progress(i + 1, len(starts))

@@ -19,11 +19,21 @@ NUM_TRAINING_PROMPTS = 600
 
 GENERATION = {"max_new_tokens": 32, "temperature": 1.0, "top_p": 1.0, "seed": 7}
 
+TRANSPARENT = {"kind": "program", "function": "hma.lab.reward:reward"}
+LEARNED = [
+    {"kind": "reward_model", "model": "judges/reward_model", "title": "Learned reward"},
+    {**TRANSPARENT, "name": "program", "title": "Transparent reward"},
+    {"kind": "pairrm", "name": "wins", "ranker": "judges/ranker", "baseline": "reference", "title": "Wins over reference"},
+    {"kind": "policy_likelihood", "name": "proxy_likelihood"},
+    {"kind": "kl_to_reference", "name": "proxy_kl"},
+]
+"""Rewards of the two suites: the program that the policy was trained on, and every other kind beside it."""
+
 _FILES = Path(__file__).parent / "task_files"
 
 
 def write_suite(folder: Path, task_share: float, drawing: int = 0, num_items: int = NUM_ITEMS) -> None:
-    """Writes ``tasks/``, ``prompts/`` and ``suite.json``.
+    """Writes ``tasks/``, ``prompts/``, ``suite.json`` and, with the learned judges for rewards, ``judged.json``.
 
     ``task_share`` of the chat prompts ask for a fact or a translation. Drawing 0 is the shipped one; any
     other number draws fresh items and prompts from the same splits, which measures the noise of a test set.
@@ -41,7 +51,8 @@ def write_suite(folder: Path, task_share: float, drawing: int = 0, num_items: in
         _write_lines(folder / f"prompts/{split}.jsonl", prompt_lines(draw, split, num_items, task_share))
     draw = random.Random(f"items/train/{drawing}")
     _write_lines(folder / "prompts/train.jsonl", prompt_lines(draw, "train", NUM_TRAINING_PROMPTS, task_share))
-    (folder / "suite.json").write_text(json.dumps(_suite(num_items), indent=2) + "\n", encoding="utf-8")
+    for name, rewards in (("suite", [TRANSPARENT]), ("judged", LEARNED)):
+        (folder / f"{name}.json").write_text(json.dumps(_suite(rewards, num_items), indent=2) + "\n", encoding="utf-8")
 
 
 def common_sense_items(draw: random.Random, split: str, count: int) -> list[dict[str, Any]]:
@@ -82,16 +93,15 @@ def prompt_lines(draw: random.Random, split: str, count: int, task_share: float)
     return [{"id": f"{split}-prompt-{i:03}", "prompt": prompt} for i, prompt in enumerate(prompts)]
 
 
-def _suite(num_items: int) -> dict[str, Any]:
+def _suite(rewards: list[dict[str, str]], num_items: int) -> dict[str, Any]:
     return {
         "name": "miniature",
         "title": "Miniature world",
-        "reward": {
-            "kind": "program",
-            "function": "hma.lab.reward:reward",
+        "chat": {
             "prompts": {"validation": "prompts/validation.jsonl", "test": "prompts/test.jsonl"},
             "generation": GENERATION,
         },
+        "rewards": rewards,
         "abilities": [
             _ability("common_sense", "Common sense", "acc", "% accuracy"),
             _ability("reading", "Reading", "f1", "F1"),

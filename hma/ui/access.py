@@ -8,7 +8,8 @@ import streamlit as st
 
 from hma.core.study import Study
 from hma.engine import Engine
-from hma.evaluate.suite import Prompt, load_suite, suite_sizes
+from hma.evaluate.prompts import Prompt
+from hma.evaluate.suite import load_suite, suite_sizes
 from hma.process import COMMAND
 from hma.study import SHIPPED, open_store, open_study
 
@@ -35,6 +36,11 @@ def allowed() -> tuple[str, ...]:
     return tuple(os.environ.get("HMA_ALLOW", "").split())
 
 
+def program() -> str:
+    """The reward program in the place of the suite's first reward: likewise."""
+    return os.environ.get("HMA_REWARD", "")
+
+
 def study(split: str, size: str) -> Study:
     """The study of the pair and suite at a split and size. Raises CheckpointError or SuiteError."""
     return _study(*sources(), split, size)
@@ -47,7 +53,7 @@ def sizes() -> dict[str, int]:
 
 def prompts(of: Study) -> tuple[Prompt, ...]:
     """The chat prompts of a study."""
-    return _prompts(of.suite_path, of.split, of.size, of.suite)
+    return _prompts(of.suite_path, of.split, of.size, of.program, of.suite)
 
 
 def warm(of: Study) -> None:
@@ -76,7 +82,8 @@ def _engine(store: str | None) -> Engine:
 
 @st.cache_resource(show_spinner=False)
 def _study(reference: str, policy: str, suite: str, split: str, size: str) -> Study:
-    return open_study(reference, policy, suite, split, size, allowed())
+    # A suite names programs, and so does the command line; what else a page may come to open is not to run any.
+    return open_study(reference, policy, suite, split, size, allowed(), program(), may_run=suite == sources()[2])
 
 
 @st.cache_resource(show_spinner=False)
@@ -85,8 +92,8 @@ def _sizes(suite: str) -> dict[str, int]:
 
 
 @st.cache_resource(show_spinner=False, max_entries=16)
-def _prompts(suite_path: str, split: str, size: str, fingerprint: str) -> tuple[Prompt, ...]:
-    return load_suite(suite_path, split, size).reward.prompts
+def _prompts(suite_path: str, split: str, size: str, program: str, fingerprint: str) -> tuple[Prompt, ...]:
+    return load_suite(suite_path, split, size, program).chat.prompts
 
 
 def other_points(of: Study) -> int:

@@ -9,7 +9,7 @@ from hma.board import Board
 from hma.core.partition import Partition
 from hma.core.point import Point
 from hma.core.recipe import Recipe
-from hma.ui import access, progress, state
+from hma.ui import access, progress, state, sure
 from hma.ui.guard import shown
 
 STEP = 0.05
@@ -150,6 +150,7 @@ def _button(board: Board, recipe: Recipe) -> None:
         on_click=_measure, args=(board,),
     )  # fmt: skip
     st.caption(_status(board, recipe, measured, waiting))
+    sure.show_power(board)
 
 
 def _measure(board: Board) -> None:

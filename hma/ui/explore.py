@@ -7,7 +7,7 @@ import streamlit as st
 from hma.board import SWAPPED, Board
 from hma.core.study import Study
 from hma.text import plain
-from hma.ui import access, answers, controls, plot, progress, state, table
+from hma.ui import access, answers, controls, plot, progress, state, sure, table
 from hma.ui.guard import shown
 
 _TIPS = (
@@ -23,10 +23,16 @@ _READING = """
 - Every other point is a merge of the two, truly measured. **MA** uses one share of pre-RLHF weights everywhere; **HMA** uses a
   share per block of layers. The thin dashed line joins the MA points in the order of their share.
 - The **front** holds the points that no other point beats on both axes. Its steps pass through measured points only.
-- The bars are 95 % intervals over the items. Two points whose bars overlap widely may not differ; the table pairs them by item.
+- The bars are 95 % intervals over the items. Two points whose bars overlap may still differ, since they answered the same items:
+  **indistinguishable** are those of which neither the paired difference in reward nor that in mean ability is shown.
+- **Resamples** draw the items again with replacement, the same for all points: how often a point is on the front then says how
+  firmly it is there. Points that are nearly alike take the place from one another.
 - The **suggested** point is the front's knee: the one farthest above the line between the front's two ends, both axes scaled
   to the front's range. It is a place to start, not a verdict, and only on validation items.
-- The **hypervolume** is the area between the front and the corner: the worse reward and the worse ability of the two ends.
+- The **hypervolume** is the area between the front and the corner: the worse reward and the worse ability of the two ends. A
+  front picks the best of many by luck too; its 95 % interval takes that back.
+- The **robust tax** weighs the tasks as badly as they may be weighed within a distance ρ of the mean: from the mean tax to the
+  worst task's.
 - Points are chosen on validation items; report what you chose on test items.
 """
 
@@ -142,6 +148,9 @@ def _selected(board: Board) -> None:
         with left:
             table.choose(board)
             table.show_point(board, point)
+            with shown():
+                sure.show_place(board, point)
+                sure.show_robust(board, point)
         with right, shown():
             answers.show(board, point)
 

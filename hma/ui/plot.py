@@ -69,11 +69,12 @@ def _clicked() -> None:
 
 
 def _facts(board: Board) -> str:
-    """The front's size, its hypervolume and corner, and what the markers mean."""
-    front = look.filled(board.points, board.front)
-    if board.corner is None or board.hypervolume is None:
-        return f"{front} No hypervolume or tax yet: they need both ends measured."
+    """Which items, the front's size, its hypervolume and corner, and what the markers mean."""
+    said = f"{board.study.num_items} {board.study.split} items. {look.filled(board.points, board.front)}"
+    sure = board.sureness.hypervolume
+    if board.corner is None or board.hypervolume is None or sure is None:
+        return f"{said} No hypervolume or tax yet: they need both ends measured."
     return (
-        f"{front} Hypervolume {board.hypervolume:.1f} above the worse of both ends: reward "
+        f"{said} Hypervolume {board.hypervolume:.1f} (95 %: {text.interval(*sure)}) above the worse of both ends: reward "
         f"{text.fixed(board.corner.reward, 2)}, ability {text.fixed(board.corner.ability, 1)} (the corner)."
     )

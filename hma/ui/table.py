@@ -66,6 +66,7 @@ def _scores(board: Board, point: Point) -> str:
     rows = [_row(board.study.reward, point, board, REWARD, None)]
     rows += [_row(axis, point, board, axis.name, lost.get(axis.name)) for axis in board.study.abilities]
     rows.append(_row(Axis(MEAN, "Mean ability", "points"), point, board, MEAN, lost.get(MEAN)))
+    rows += [_row(axis, point, board, axis.name, None) for axis in board.study.extras]
     head = "".join(f"<th>{h}</th>" for h in ("Score", "This point", "Tax", "Reference", "Policy", "Items"))
     note = f'<p class="hma-note">Reward against the reference: {_difference(gain)}, on the same prompts.</p>' if gain else ""
     return f'<div class="hma-scores"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>{note}'
@@ -108,31 +109,35 @@ def _origin(board: Board, point: Point) -> str:
     knee = "The suggested point, the knee of the front. " if suggested and suggested.key == point.key else ""
     return (
         f"{knee}Share of pre-RLHF weights: {shares}. Measured {text.plain(when)} UTC by {by} on {text.plain(point.device)}, in "
-        f"{point.elapsed_seconds:.1f} s. Small figures are 95 % intervals; tax is the reference's ability minus "
-        "this one's, paired on the same items, faint where its interval holds zero. Mean ability is our own aggregate: "
-        "the plain mean of the groups."
+        f"{point.elapsed_seconds:.1f} s. Small figures are 95 % intervals; tax is the reference's ability minus this one's, "
+        f"paired on the same {board.study.num_items} {board.study.split} items, faint where its interval holds zero. Mean "
+        "ability is our own aggregate: the plain mean of the groups."
     )
 
 
 def show_all(board: Board) -> None:
     """All points as a table, drawn only once it is opened; choosing a row selects the point."""
-    opened = st.expander("All points", key="all_points", on_change="rerun")
+    opened = st.expander(
+        f"All points on these {board.study.num_items} {board.study.split} items", key="all_points", on_change="rerun"
+    )
     if not opened.open:
         return
     ordered = sorted(board.points, key=lambda p: -p.reward.value)
+    others = (*board.study.abilities, *board.study.extras)
     columns = {
         "point": [text.point_name(p) for p in ordered],
         "reward": [p.reward.value for p in ordered],
         "mean ability": [p.ability.value for p in ordered],
-        **{axis.title: [p.scores[axis.name].value for p in ordered] for axis in board.study.abilities},
+        **{axis.title: [p.scores[axis.name].value for p in ordered] for axis in others},
         "tax": [board.reference.ability.value - p.ability.value if board.reference else None for p in ordered],
         "mean share": [mean_alpha(p.recipe.alphas) for p in ordered],
         "on the front": [board.is_on_front(p) for p in ordered],
+        "stays on it": [100 * board.sureness.shares[p.key] for p in ordered],
         "measured by": [_METHODS.get(p.method, p.method) for p in ordered],
         "measured at (UTC)": [p.measured_at[:19].replace("T", " ") for p in ordered],
     }
-    formats = {"reward": "%.2f", "tax": "%+.1f", "mean share": "%.2f", "mean ability": "%.1f"}
-    formats |= {axis.title: "%.1f" for axis in board.study.abilities}
+    formats = {"reward": "%.2f", "tax": "%+.1f", "mean share": "%.2f", "mean ability": "%.1f", "stays on it": "%.0f %%"}
+    formats |= {axis.title: "%.1f" if axis in board.study.abilities else "%.2f" for axis in others}
     numbers = {name: st.column_config.NumberColumn(format=form) for name, form in formats.items()}
     with opened:
         st.dataframe(

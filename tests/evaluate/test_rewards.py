@@ -1,45 +1,54 @@
-"""Judges: a program that is edited is loaded again, and a reward model is checked before it is asked."""
+"""Judges of single answers: programs and reward models; what cannot judge is refused before it is asked."""
+
+import json
 
 import pytest
 import torch
-from transformers import LlamaConfig, LlamaForSequenceClassification
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, LlamaConfig, LlamaForSequenceClassification
 
 from hma.errors import MeasureError, SuiteError
-from hma.evaluate.rewards import RewardModel, judged_text, program
+from hma.evaluate.formats import HH_RLHF, judged_text
+from hma.evaluate.prompts import Prompt
+from hma.evaluate.rewards import RewardModel, program
+from hma.study import SHIPPED
 from tests import tiny
+
+CPU = torch.device("cpu")
+ASKED = [Prompt("one", ("p",)), Prompt("two", ("q", "r", "s"))]
 
 
 @pytest.fixture
 def module(tmp_path, monkeypatch):
-    """The file of the module ``taste``, which judges."""
+    """The file of the module ``liking``, which judges."""
     monkeypatch.syspath_prepend(str(tmp_path))
-    return tmp_path / "taste.py"
+    return tmp_path / "liking.py"
 
 
-def test_an_edited_program_is_loaded_again(module):
-    module.write_text("def reward(prompt, answer): return 1.0")
-    assert program("taste:reward")(["p"], ["a"]) == [1.0]
-    module.write_text("def reward(prompt, answer): return 2.0")
-    assert program("taste:reward")(["p"], ["a"]) == [2.0]
+def test_a_program_gets_the_prompts_text_and_the_answer(module):
+    module.write_text("def reward(prompt, answer): return len(prompt) - len(answer)")
+    assert program("liking:reward")(ASKED, ["a", "bc"]) == [0.0, len("Human: q\n\nAssistant: r\n\nHuman: s") - 2]
 
 
-def test_a_program_that_does_not_load_says_why(module):
-    module.write_text("import no_such_module")
-    with pytest.raises(SuiteError, match="No module named 'no_such_module'"):
-        program("taste:reward")
+@pytest.mark.parametrize(
+    ("gives", "said"),
+    [
+        ("float('nan')", "gave nan for the answer to 'one'"),
+        ("1 / 0", "failed at the answer to 'one': ZeroDivisionError"),
+        ("None", "failed at the answer to 'one': TypeError"),
+    ],
+)
+def test_a_program_that_gives_no_number_is_refused(module, gives, said):
+    module.write_text(f"def reward(prompt, answer): return {gives}")
+    with pytest.raises(MeasureError, match=said):
+        program("liking:reward")(ASKED, ["a", "b"])
 
 
-def test_a_reward_that_is_no_number_is_refused(module):
-    module.write_text("def nan(prompt, answer): return float('nan')")
-    with pytest.raises(MeasureError, match="gave nan for answer 0"):
-        program("taste:nan")(["p"], ["a"])
-
-
-def write_reward_model(folder, labels=1, template=True, longest=64):
+def write_reward_model(folder, labels=1, template=True, longest=64, pad=0):
     torch.manual_seed(0)
     config = LlamaConfig(
         vocab_size=len(tiny.WORDS), hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2,
-        max_position_embeddings=longest, pad_token_id=0, num_labels=labels,
+        max_position_embeddings=longest, pad_token_id=pad, num_labels=labels,
     )  # fmt: skip
     LlamaForSequenceClassification(config).save_pretrained(folder)
     tokenizer = tiny.tokenizer()
@@ -49,26 +58,70 @@ def write_reward_model(folder, labels=1, template=True, longest=64):
     return folder
 
 
-def test_a_reward_model_gives_its_logit_whatever_it_is_batched_with(tmp_path):
-    judge = RewardModel(str(write_reward_model(tmp_path)), torch.device("cpu"), batch_size=2)
-    prompts, answers = ["a b", "c", "d e f"], ["red .", "blue green red .", "a"]
+@pytest.mark.parametrize("format", ["chat template", HH_RLHF, "question : {prompt} answer : {answer}"])
+def test_a_reward_model_gives_its_logit_whatever_it_is_batched_with(tmp_path, format):
+    judge = RewardModel(write_reward_model(tmp_path, template=format == "chat template"), CPU, format, batch_size=2)
+    prompts = [Prompt("", ("a b",)), Prompt("", ("c", "red", "d")), Prompt("", ("d e f",))]
+    answers = ["red .", "blue green red .", "a"]
     together = judge(prompts, answers)
     model = LlamaForSequenceClassification.from_pretrained(tmp_path).eval()
     for prompt, answer, reward in zip(prompts, answers, together, strict=True):
-        ids = tiny.tokenizer()(judged_text(tiny.tokenizer(), prompt, answer), add_special_tokens=False, return_tensors="pt")
+        text = judged_text(tiny.tokenizer(), prompt, answer, format)
+        ids = tiny.tokenizer()(text, add_special_tokens=format != "chat template", return_tensors="pt")["input_ids"]
+        assert (ids[0] == 1).sum() == 1  # one beginning, whoever writes it
         with torch.no_grad():
-            alone = model(input_ids=ids["input_ids"]).logits[0, 0].item()
+            alone = model(input_ids=ids).logits[0, 0].item()
         assert reward == pytest.approx(alone, abs=1e-5)
         assert judge([prompt], [answer])[0] == pytest.approx(alone, abs=1e-5)
+    assert len(set(together)) == 3
+    assert judge([], []) == []
 
 
-@pytest.mark.parametrize(("settings", "said"), [({"labels": 2}, "has 2 labels"), ({"template": False}, "has no chat template")])
-def test_a_reward_model_that_cannot_judge_is_refused(tmp_path, settings, said):
+def test_the_shipped_reward_model_gives_its_own_logits():
+    folder = SHIPPED / "judges" / "reward_model"
+    prompt, answers = Prompt("", ("how do i bake bread ?",)), ["sure ! first mix the flour .", "no ."]
+    tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModelForSequenceClassification.from_pretrained(folder)
+    for answer, reward in zip(answers, RewardModel(folder, CPU)([prompt] * 2, answers), strict=True):
+        messages = [{"role": "user", "content": prompt.text}, {"role": "assistant", "content": answer}]
+        ids = tokenizer.apply_chat_template(messages, return_tensors="pt", return_dict=True)["input_ids"]
+        assert reward == pytest.approx(model(input_ids=ids).logits.item(), abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"labels": 2}, "has 2 labels; a reward needs exactly one"),
+        ({"template": False}, "has no chat template"),
+        ({"pad": None}, "names the pad token 0 in its tokenizer and None in its config"),
+        ({"pad": 3}, "names the pad token 0 in its tokenizer and 3 in its config"),
+    ],
+)
+def test_a_reward_model_that_cannot_judge_is_refused_before_its_weights_are_read(tmp_path, settings, said):
+    folder = write_reward_model(tmp_path, **settings)
+    (folder / "model.safetensors").unlink()
     with pytest.raises(SuiteError, match=said):
-        RewardModel(str(write_reward_model(tmp_path, **settings)), torch.device("cpu"))
+        RewardModel(folder, CPU)
 
 
-def test_an_answer_that_is_too_long_for_the_reward_model_is_named(tmp_path):
-    judge = RewardModel(str(write_reward_model(tmp_path, longest=8)), torch.device("cpu"))
-    with pytest.raises(MeasureError, match="tokens; the reward model reads 8"):
-        judge(["a"], ["red " * 20])
+def test_a_reward_model_without_a_trained_head_is_refused(tmp_path):
+    folder = write_reward_model(tmp_path)
+    weights = load_file(folder / "model.safetensors")
+    del weights["score.weight"]
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(SuiteError, match=r"has no weights for score\.weight"):
+        RewardModel(folder, CPU)
+
+
+def test_what_is_no_reward_model_is_refused(tmp_path):
+    with pytest.raises(SuiteError, match="cannot be opened"):
+        RewardModel(tmp_path, CPU)
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "pairranker"}))
+    with pytest.raises(SuiteError, match="cannot be opened"):
+        RewardModel(tmp_path, CPU)
+
+
+def test_an_answer_that_is_too_long_for_the_reward_model_is_named_before_any_forward(tmp_path):
+    judge = RewardModel(write_reward_model(tmp_path, longest=16), CPU)
+    judge._model.register_forward_pre_hook(lambda *_: pytest.fail("a forward pass"))
+    with pytest.raises(MeasureError, match=r"The prompt 'two' with its answer has \d+ tokens; the reward model .* reads 16"):
+        judge(ASKED, ["red", "red " * 20])

@@ -9,8 +9,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from hma.core.alphas import grid, ladder
 from hma.core.front import ends
+from hma.evaluate.formats import asked_text
 from hma.evaluate.generation import AnswerPlan
-from hma.evaluate.rewards import chat_text
+from hma.evaluate.prompts import Prompt
 from hma.lab import chat, facts, stories
 from hma.lab.judging import ranker_agreement, reward_model_agreement
 from hma.lab.preferences import draw_preferences
@@ -103,7 +104,7 @@ def answers():
     for name in ("reference", "policy"):
         model = AutoModelForCausalLM.from_pretrained(SHIPPED / name).eval()
         tokenizer = AutoTokenizer.from_pretrained(SHIPPED / name)
-        asked = [chat_text(tokenizer, prompt) for prompt in prompts]
+        asked = [asked_text(tokenizer, Prompt("", (prompt,))) for prompt in prompts]
         plan = AnswerPlan(asked, tokenizer, torch.device("cpu"), max_new_tokens=32, temperature=1.0, seed=1, special_tokens=False)
         given[name] = plan.responses(model)
     return prompts, given

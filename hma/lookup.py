@@ -1,0 +1,104 @@
+"""What words on the command line name: a study's points in a store, all of them or one by its key or alphas."""
+
+from __future__ import annotations
+
+import shlex
+import string
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from hma import options, text
+from hma.board import Board
+from hma.core.point import Point
+from hma.core.precision import NEAREST, Precision
+from hma.core.study import Study
+from hma.errors import HmaError, StoreError
+from hma.methods import mask_alphas, original
+from hma.store import Store
+from hma.study import open_store
+
+_ENDS = {"policy": "0", "reference": "1"}
+
+_NOT_OF_SWEEP = ("--rho", "--items", "--effect")
+
+
+def read_board(study: Study, store: Path | None) -> tuple[Board, Store]:
+    """The study's board from a store, and that store. Raises StoreError for a file that is named and not there."""
+    if store and not store.expanduser().exists():
+        raise StoreError(f"There is no store at {store}. Name the file that has the points, or measure some: {_sweep()}")
+    opened = open_store(store)
+    return Board.read(opened, study), opened
+
+
+def nothing_measured(study: Study) -> str:
+    """That a study lacks points, and the command that measures some."""
+    return f"No points are measured yet in this study ({study.split} items, {study.size}). Measure some: {_sweep()}"
+
+
+def _sweep() -> str:
+    """The command that measures what the command in hand looked for in vain: its options, given to ``sweep``."""
+    given, words = [], iter(sys.argv[2:])
+    for word in words:
+        if word in _NOT_OF_SWEEP:
+            next(words, None)
+        elif word != "--json" and not word.startswith(tuple(f"{name}=" for name in _NOT_OF_SWEEP)):
+            given.append(word)
+    return shlex.join([sys.executable, "-m", "hma", "sweep", *given])
+
+
+def named_point(board: Board, store: Store, given: str, cut: options.Cut, precision: Precision) -> Point:
+    """The measured point that a word names: its key or how it begins, its alphas, or one of the two ends.
+
+    Raises HmaError for a word that names none or several, and for a point that is not measured in the board's study.
+    """
+    if not _is_alphas(given):
+        return _by_key(board, store, given)
+    alphas = _ENDS.get(given, given)
+    # An end is itself however the others are cut and rounded.
+    chosen = (options.Cut(), NEAREST) if given in _ENDS else (cut, precision)
+    recipe = options.chosen_recipe(board.study.num_layers, alphas, *chosen)
+    point = board.point(board.study.point_key(recipe))
+    if point is None:
+        raise HmaError(
+            f"{text.recipe_name(recipe)} is not measured on the {text.items(board.study)} of this study. Measure it: "
+            f"`hma measure --alphas {alphas}` with the same options."
+        )
+    return point
+
+
+def _is_alphas(given: str) -> bool:
+    """Whether a word names a point by its alphas rather than by its key, which has none of these."""
+    listed = given in ("0", "1", *_ENDS) or "." in given or "," in given
+    return listed or original.is_name(given) or mask_alphas.is_file(given)
+
+
+def _by_key(board: Board, store: Store, given: str) -> Point:
+    """The board's point whose key begins so. Raises HmaError for none, several, or one of another study."""
+    if not given or set(given) - set(string.hexdigits.lower()):
+        raise HmaError(
+            f"'{given}' names no point. Give a key as `hma front --json` prints it, or how it begins; or alphas: 0.2,0.2,0.2."
+        )
+    found = [point for point in board.points if point.key.startswith(given)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        keys = ", ".join([point.key for point in found[:4]] + ["…"] * (len(found) > 4))
+        raise HmaError(f"'{given}' begins the keys of {len(found)} points ({keys}). Give more of it.")
+    for study in store.studies():
+        if study.key != board.study.key and any(point.key.startswith(given) for point in store.points(study)):
+            raise HmaError(
+                f"The point {given} is of another study, {study.title} on {text.items(study)}. This one is {board.study.title} "
+                f"on {text.items(board.study)}, and only points of one study are compared. Choose the other with --split and "
+                "--size, or name its pair and suite."
+            )
+    every = replace(board.study, num_items=1)
+    if any(point.key.startswith(given) for point in store.points(every)):
+        raise HmaError(
+            f"The point {given} has fewer items than the {text.items(board.study)}. Measure it at this size too: only the "
+            "further items are asked."
+        )
+    raise HmaError(
+        f"No point on the {text.items(board.study)} of this study has a key that begins with '{given}'. "
+        "`hma front --json` prints all keys."
+    )

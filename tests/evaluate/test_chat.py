@@ -1,0 +1,187 @@
+"""The chat part of a suite: kinds of reward, presets, formats, and what is wrong with them, before any model is opened."""
+
+import json
+import shutil
+import sys
+
+import pytest
+
+from hma.core.study import Study
+from hma.errors import SuiteError
+from hma.evaluate.chat import PRESETS, Generation
+from hma.evaluate.suite import load_suite
+from hma.study import SHIPPED, open_study
+
+JUDGED = SHIPPED / "judged.json"
+RANKER, REWARD_MODEL = (str(SHIPPED / "judges" / name) for name in ("ranker", "reward_model"))
+PROGRAM = {"kind": "program", "function": "tests.tiny:reward"}
+
+
+@pytest.fixture
+def folder(tiny_suite, tmp_path):
+    """A copy of the tiny suite, its reward written as ``chat`` and ``rewards``."""
+    folder = shutil.copytree(tiny_suite.parent, tmp_path / "suite")
+    data = json.loads((folder / "suite.json").read_text())
+    reward = data.pop("reward")
+    data["chat"] = {name: reward.pop(name) for name in ("prompts", "generation")}
+    data["rewards"] = [reward]
+    (folder / "suite.json").write_text(json.dumps(data))
+    return folder
+
+
+def rewarded(folder, *rewards, **chat):
+    """The suite with these rewards, and with changes to its chat part."""
+    data = json.loads((folder / "suite.json").read_text())
+    data["rewards"] = list(rewards) or data["rewards"]
+    data["chat"].update(chat)
+    (folder / "suite.json").write_text(json.dumps(data))
+    return folder
+
+
+def test_one_reward_may_be_written_with_its_prompts_in_it(folder, tiny_suite):
+    assert load_suite(folder).fingerprint == load_suite(tiny_suite).fingerprint
+    data = json.loads((folder / "suite.json").read_text())
+    data["reward"] = PROGRAM
+    (folder / "suite.json").write_text(json.dumps(data))
+    with pytest.raises(SuiteError, match="has both 'reward' and 'chat'"):
+        load_suite(folder)
+
+
+def test_the_first_reward_is_the_charts_and_the_others_stand_beside_it():
+    study = open_study(suite=JUDGED)
+    assert (study.reward.name, study.reward.title) == ("reward", "Learned reward")
+    assert [axis.name for axis in study.extras] == [
+        "program", "wins", "wins_ties", "wins_words", "wins_baseline_words", "proxy_likelihood", "proxy_kl",
+    ]  # fmt: skip
+    assert Study.from_dict(json.loads(json.dumps(study.to_dict()))) == study
+
+
+def test_a_proxy_is_called_one_whatever_it_is_called(folder):
+    likelihood = {"kind": "policy_likelihood", "name": "liking", "title": "Liking"}
+    suite = load_suite(rewarded(folder, PROGRAM, likelihood))
+    assert [(axis.name, axis.title) for axis in suite.chat.extras] == [("proxy_liking", "Liking (proxy)")]
+    first = load_suite(rewarded(folder, {"kind": "kl_to_reference"}))
+    assert first.chat.rewards[0].axis.name == "reward"
+    assert "proxy" in first.chat.rewards[0].axis.title
+
+
+def test_studies_that_were_stored_without_extras_still_open(tiny_study):
+    data = tiny_study.to_dict()
+    del data["extras"]
+    assert Study.from_dict(data) == tiny_study
+    assert {"allow", "program"}.isdisjoint(tiny_study.to_dict())
+
+
+def test_presets_and_changes_to_them(folder):
+    assert PRESETS["paper"] == Generation(196, 1.0, 1.0, 0, ("###Human:",), 256)
+    for given, expected in (
+        ("paper", PRESETS["paper"]),
+        ("alpaca-eval", Generation(300, 0.7, 1.0, 0)),
+        ({"preset": "paper", "seed": 5, "skip_long": True}, Generation(196, 1.0, 1.0, 5, ("###Human:",), 256, True)),
+    ):
+        assert load_suite(rewarded(folder, generation=given)).chat.generation == expected
+
+
+@pytest.mark.parametrize(
+    ("chat", "said"),
+    [
+        ({"generation": "papers"}, "preset 'papers' is unknown, expected one of: paper, alpaca-eval"),
+        ({"generation": {"preset": "paper", "max_tokens": 5}}, "generation has the unknown field 'max_tokens'"),
+        ({"generation": {"preset": "paper", "stops": "###"}}, "'stops' is '###', expected a list of texts"),
+        ({"generation": {"preset": "paper", "skip_long": 1}}, "'skip_long' is 1, expected true or false"),
+        ({"generation": {"preset": "paper", "max_prompt_tokens": 0}}, "'max_prompt_tokens' is 0, expected 1 or more"),
+        ({"format": "chat"}, "'format' is 'chat', expected 'chat template', 'hh-rlhf', or a text with {prompt}"),
+        ({"prompt": "x"}, "chat has the unknown field 'prompt'"),
+        ({"prompts": {"test": "prompts_test.jsonl"}}, "it has no 'validation'"),
+        ({"prompts": {"validation": "gone.jsonl"}}, "There is no file .*gone.jsonl"),
+    ],
+)
+def test_a_wrong_chat_setting_is_named(folder, chat, said):
+    with pytest.raises(SuiteError, match=said):
+        load_suite(rewarded(folder, **chat))
+
+
+@pytest.mark.parametrize(
+    ("reward", "said"),
+    [
+        ({"kind": "judge"}, "of kind 'judge', expected one of: program, reward_model, pairrm"),
+        ({**PROGRAM, "name": "reward"}, "rewards and abilities with distinct names"),
+        ({**PROGRAM, "name": "choice"}, "rewards and abilities with distinct names"),
+        (PROGRAM, "it has no 'name'"),
+        ({**PROGRAM, "name": "p", "functions": "x"}, "kind program has the unknown field 'functions'"),
+        ({"kind": "program", "name": "p", "function": "liking.py:reward"}, "on the command line only: --reward"),
+        (
+            {"kind": "reward_model", "name": "r", "model": "./gone"},
+            "judge of the suite cannot be opened: ./gone does not",
+        ),
+        ({"kind": "reward_model", "name": "r", "model": "organisation/gone"}, "could not be fetched from the hub"),
+        (
+            {"kind": "reward_model", "name": "r", "model": REWARD_MODEL, "format": "{prompt}"},
+            r"a text with \{prompt\} and \{a",
+        ),
+        ({"kind": "pairrm", "name": "w", "ranker": RANKER}, "it has no 'baseline'"),
+        ({"kind": "pairrm", "name": "w", "ranker": RANKER, "baseline": "base"}, "'baseline' is 'base', expected 'reference', 'p"),
+        ({"kind": "pairrm", "name": "w", "ranker": REWARD_MODEL, "baseline": "policy"}, "its config.json names no model_name"),
+    ],
+)
+def test_a_wrong_reward_is_named(folder, reward, said):
+    with pytest.raises(SuiteError, match=said):
+        load_suite(rewarded(folder, PROGRAM, reward))
+
+
+@pytest.mark.parametrize("settings", [{"temperature": 0}, {"top_p": 0.9}])
+def test_a_kl_of_answers_that_are_not_plain_samples_is_refused(folder, settings):
+    generation = {"max_new_tokens": 8, "temperature": 1.0, "top_p": 1.0, "seed": 3, **settings}
+    with pytest.raises(SuiteError, match="a KL is estimated from plain samples"):
+        load_suite(rewarded(folder, PROGRAM, {"kind": "kl_to_reference", "name": "kl"}, generation=generation))
+
+
+def test_baseline_answers_of_another_length_are_refused(folder):
+    prompts = [json.loads(line)["id"] for line in (folder / "prompts_validation.jsonl").read_text().splitlines()]
+    file = folder / "answers.jsonl"
+    reward = {"kind": "pairrm", "name": "wins", "ranker": RANKER, "baseline": {"validation": "answers.jsonl"}}
+    rewarded(folder, PROGRAM, reward)
+    file.write_text("".join(json.dumps({"id": name, "answer": "red ."}) + "\n" for name in prompts))
+    before = load_suite(folder)
+    assert set(before.chat.rewards[1].answers) == set(prompts)
+    file.write_text(file.read_text().replace("red", "blue", 1))
+    assert load_suite(folder).fingerprint != before.fingerprint
+    file.write_text("\n".join(file.read_text().splitlines()[:-1]))
+    with pytest.raises(SuiteError, match=f"answers to 11 of 12 prompts; the first without one is '{prompts[-1]}'"):
+        load_suite(folder)
+    with pytest.raises(SuiteError, match="it has no 'test'"):
+        load_suite(folder, split="test")
+
+
+def test_the_fingerprint_follows_the_judges_files_not_their_place(folder, tmp_path):
+    judge = shutil.copytree(REWARD_MODEL, tmp_path / "judge")
+    (judge / "README.md").write_text("nothing that a score hangs on")
+    here, there = (
+        load_suite(rewarded(folder, {"kind": "reward_model", "model": str(place)})).fingerprint for place in (judge, REWARD_MODEL)
+    )
+    assert here == there
+    (judge / "chat_template.jinja").write_text("{{ messages }}")
+    assert load_suite(rewarded(folder, {"kind": "reward_model", "model": str(judge)})).fingerprint != there
+    other = {"kind": "reward_model", "model": REWARD_MODEL, "format": "hh-rlhf"}
+    assert load_suite(rewarded(folder, other)).fingerprint != there
+
+
+def test_a_program_of_the_command_line_takes_the_first_rewards_place(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    file = tmp_path / "liking.py"
+    file.write_text("def reward(prompt, answer): return len(answer)")
+    rewarded(folder, {"kind": "reward_model", "model": "./gone"}, {**PROGRAM, "name": "second"})
+    suite = load_suite(folder, program=f"{file}:reward")
+    assert [reward.judge for reward in suite.chat.rewards] == [f"{file}:reward", "tests.tiny:reward"]
+    assert suite.chat.rewards[0].axis.name == "reward"
+    file.write_text("def reward(prompt, answer): return -len(answer)")
+    assert load_suite(folder, program=f"{file}:reward").fingerprint != suite.fingerprint
+
+
+def test_a_suite_that_the_command_line_did_not_name_runs_no_program(folder):
+    with pytest.raises(SuiteError, match=r"'tests\.tiny:reward', which would be run\. Programs are run only for suites that are"):
+        load_suite(folder, may_run=False)
+    with pytest.raises(SuiteError, match="'shutil:rmtree', which would be run"):
+        load_suite(rewarded(folder, {"kind": "program", "function": "shutil:rmtree"}), may_run=False)
+    load_suite(SHIPPED, may_run=False)  # The miniature's own does nothing but count.
+    load_suite(JUDGED, may_run=False)
