@@ -23,25 +23,33 @@ _ENDS = {"policy": "0", "reference": "1"}
 _NOT_OF_SWEEP = ("--rho", "--items", "--effect")
 
 
-def read_board(study: Study, store: Path | None) -> tuple[Board, Store]:
-    """The study's board from a store, and that store. Raises StoreError for a file that is named and not there."""
+def read_board(study: Study, store: Path | None, *points: str) -> tuple[Board, Store]:
+    """The study's board from a store, and that store; ``points`` are the words by which points in it are named.
+
+    Raises StoreError for a file that is named and not there.
+    """
     if store and not store.expanduser().exists():
-        raise StoreError(f"There is no store at {store}. Name the file that has the points, or measure some: {_sweep()}")
+        wanted = sweep_command(*points)
+        raise StoreError(f"There is no store at {store}. Name the file that has the points, or measure some: {wanted}")
     opened = open_store(store)
     return Board.read(opened, study), opened
 
 
 def nothing_measured(study: Study) -> str:
     """That a study lacks points, and the command that measures some."""
-    return f"No points are measured yet in this study ({study.split} items, {study.size}). Measure some: {_sweep()}"
+    return f"No points are measured yet in this study ({study.split} items, {study.size}). Measure some: {sweep_command()}"
 
 
-def _sweep() -> str:
+def sweep_command(*points: str) -> str:
     """The command that measures what the command in hand looked for in vain: its options, given to ``sweep``."""
-    given, words = [], iter(sys.argv[2:])
-    for word in words:
+    words, given = list(sys.argv[2:]), []
+    for point in points:
+        if point in words:
+            words.remove(point)
+    rest = iter(words)
+    for word in rest:
         if word in _NOT_OF_SWEEP:
-            next(words, None)
+            next(rest, None)
         elif word != "--json" and not word.startswith(tuple(f"{name}=" for name in _NOT_OF_SWEEP)):
             given.append(word)
     return shlex.join([sys.executable, "-m", "hma", "sweep", *given])

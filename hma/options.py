@@ -45,7 +45,14 @@ Allow = Annotated[
         show_default="neither",
     ),
 ]
-SuiteFile = Annotated[str, typer.Option("--suite", help="What to measure: a suite.json or its folder.", show_default="shipped")]
+SuiteFile = Annotated[
+    str,
+    typer.Option(
+        "--suite",
+        help="What to measure: a suite.json or its folder, or paper: the paper's tasks.",
+        show_default="the miniature's",
+    ),
+]
 Program = Annotated[
     str | None,
     typer.Option(

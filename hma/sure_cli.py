@@ -23,7 +23,7 @@ from hma.core.power import LEVEL, POWER, Spread
 from hma.core.power import power as spreads_of
 from hma.core.study import Axis, Study
 from hma.errors import HmaError
-from hma.lookup import named_point, nothing_measured, read_board
+from hma.lookup import named_point, read_board, sweep_command
 from hma.store import Store
 from hma.study import open_study
 
@@ -58,7 +58,7 @@ def difference(
     A difference is shown where its 95 % interval leaves zero out.
     """
     study = open_study(reference, policy, suite, split, size, options.chosen_allow(allow), options.chosen_program(reward))
-    board, opened = read_board(study, store)
+    board, opened = read_board(study, store, one, other)
     cut, precision = options.Cut(blocks, pivots, own, linear_only), options.chosen_precision(dtype, rounding, seed)
     first, second = (named_point(board, opened, given, cut, precision) for given in (one, other))
     if first.key == second.key:
@@ -95,7 +95,10 @@ def power(
     board, opened = read_board(study, store)
     spreads = board.power(opened)
     if not spreads:
-        raise HmaError(f"{nothing_measured(board.study)} What can be shown is told from the items of both ends at least.")
+        raise HmaError(
+            f"What the {text.items(board.study)} can show is told from two points at least, each of two items or more, and this "
+            f"study has none such yet. Measure some: {sweep_command()}"
+        )
     ends = _ends_power(board, opened)
     if as_json:
         _print_json(_power_dict(board, spreads, ends, items, effect))

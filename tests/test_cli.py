@@ -231,7 +231,7 @@ def test_one_point_that_fails_does_not_keep_the_rest_from_being_measured(options
     given = ["sweep", "--steps", 5, "--json", "--store", store, *options, "--suite", suite]
     done = hma(*given, PYTHONPATH=str(tmp_path))
     assert done.returncode == 1
-    assert "gave nan for answer 0" in done.stderr
+    assert "gave nan for the answer to 'validation-0'" in done.stderr
     assert "1 of 5 points failed; every finished one is in the store" in " ".join(done.stderr.split())
     again = json.loads(hma(*given, PYTHONPATH=str(tmp_path)).stdout)
     assert again["measured"] == 1

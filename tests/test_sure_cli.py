@@ -199,13 +199,14 @@ def test_without_points_both_verbs_exit_2_with_the_command_that_measures_some(pl
         "--store",
         tmp_path / "s.sqlite",
     ]
-    missing = hma("power", *given)
+    missing = hma("difference", "policy", *given, "0.5")
     assert missing.returncode == 2
     assert "There is no store at" in missing.stderr
+    assert f"hma sweep {' '.join(map(str, given))}" in missing.stderr.replace("\n", "")
     Store(tmp_path / "s.sqlite")
     done = hma("power", "--items", 50, "--effect=2", "--json", *given)
     assert done.returncode == 2
-    assert "No points are measured yet in this study (test items, quick)" in " ".join(done.stderr.split())
+    assert "What the 40 test items (quick) can show is told from two points at least" in " ".join(done.stderr.split())
     assert "hma sweep --reference" in done.stderr
     assert "--effect" not in done.stderr
     assert not done.stdout

@@ -10,9 +10,9 @@ WORDS = "<pad> <bos> <eos> <unk> human : assistant question answer a b c d e f g
 
 
 def write_pair(
-    folder: Path, num_layers: int = 3, hidden: int = 16, dtype: str = "float32", tied: bool = False
+    folder: Path, num_layers: int = 3, hidden: int = 16, dtype: str = "float32", tied: bool = False, context: int = 128
 ) -> tuple[Path, Path]:
-    """A reference and a policy that differ in most weights; some are equal in both."""
+    """A reference and a policy that differ in most weights; some are equal in both. They read ``context`` tokens."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -22,7 +22,7 @@ def write_pair(
         intermediate_size=2 * hidden,
         num_hidden_layers=num_layers,
         num_attention_heads=2,
-        max_position_embeddings=128,
+        max_position_embeddings=context,
         tie_word_embeddings=tied,
         pad_token_id=0,
         bos_token_id=1,

@@ -48,10 +48,11 @@ class Spread:
         Over the items that were measured, or over ``num_items`` of each task. None where nothing can be said: the points
         are equal on every item, or the items are fewer than any difference needs.
         """
-        if self.difference_variance == 0 or (num_items is not None and num_items < FEWEST_ITEMS):
+        if self.difference_variance == 0:
             return None
         error = self.standard_error if num_items is None else math.sqrt(self.difference_variance / num_items)
-        return ERRORS * error
+        count = round((math.sqrt(self.difference_variance) / error) ** 2, 6)
+        return None if count < FEWEST_ITEMS else ERRORS * error
 
     def items_for(self, effect: float) -> int | None:
         """Items, of each task, from which a difference of ``effect`` is detectable; None where nothing can be said."""

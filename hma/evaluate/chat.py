@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -110,10 +111,13 @@ def read_chat(data: Mapping[str, Any], folder: Path, split: str, program: str = 
     else:
         chat, rewards = data["chat"], data["rewards"]
     refuse_unknown("chat", chat, ("prompts", "format", "generation"))
-    refuse_unknown("prompts", chat["prompts"], ("validation", "test", "format"))
+    refuse_unknown("prompts", chat["prompts"], ("validation", "test", "format", "shuffle"))
     if not isinstance(rewards, list) or not rewards:
         raise TypeError("'rewards' is empty, expected a list of one reward or more")
     prompts = read_prompts(find_files(chat["prompts"][split], folder), chat["prompts"].get("format"))
+    if chat["prompts"].get("shuffle") is not None:
+        drawn = random.Random(number(chat["prompts"], "shuffle", int, 0))
+        prompts = tuple(drawn.sample(prompts, len(prompts)))
     generation = _generation(chat["generation"])
     format = checked_format(chat.get("format", CHAT_TEMPLATE), answered=False)
     read = [_reward(entry, i == 0, folder, split, prompts, may_run) for i, entry in enumerate(rewards) if i or not program]

@@ -28,7 +28,7 @@ def log_likelihoods(
     Prompts and answers are token ids, none of them empty. Batches are of answers as they stand.
     """
     longest = max(map(len, answers), default=1)
-    rows = max(1, min(_BATCH_ROWS, _BATCH_LOGITS // (longest * model.config.vocab_size)))
+    rows = max(1, min(_BATCH_ROWS, _BATCH_LOGITS // (longest * model.config.get_text_config().vocab_size)))
     sums: list[float] = []
     for start in range(0, len(answers), rows):
         sums += _of_batch(model, prompts[start : start + rows], answers[start : start + rows], temperature)

@@ -37,7 +37,9 @@ def program(name: str) -> Judge:
         for prompt, answer in zip(prompts, answers, strict=True):
             try:
                 rewards.append(float(function(prompt.text, answer)))
-            except Exception as error:  # whatever its own lines raise
+            except (MemoryError, RuntimeError):
+                raise  # It may be the device that failed, which is not the program's mistake alone.
+            except Exception as error:  # whatever else its own lines raise
                 raise MeasureError(
                     f"The reward program '{name}' failed at the answer to '{prompt.id}': {type(error).__name__}: {error}. "
                     "Nothing was stored; mend it and measure again."
@@ -50,13 +52,14 @@ def program(name: str) -> Judge:
 class RewardModel:
     """An ``AutoModelForSequenceClassification`` with one label; its raw logit is the reward.
 
-    It reads prompt and answer in a ``format``, its own chat template by default. Texts are batched by length; what
-    one gets does not depend on its neighbours beyond rounding.
+    It reads prompt and answer in a ``format``, its own chat template by default. Texts are batched by length, or read one
+    by one where tokenizer and config name no common pad token: what one gets does not depend on its neighbours beyond
+    rounding.
     """
 
     def __init__(self, folder: Path, device: torch.device, format: str = CHAT_TEMPLATE, batch_size: int = BATCH_SIZE) -> None:
         """Raises SuiteError for a folder that is no reward model: it does not open, has other than one label or weights that
-        are missing, or lacks the padding or the chat template that it needs."""
+        are missing, or lacks the chat template that it needs."""
         self._name, self._format = folder.name, format
         try:
             config = AutoConfig.from_pretrained(folder)
@@ -66,7 +69,9 @@ class RewardModel:
         _check(folder, config, self._tokenizer, format)
         self._model = _opened(folder).to(device).eval()
         self._longest = getattr(config, "max_position_embeddings", None) or math.inf
-        self._device, self._batch_size = device, batch_size
+        pads = self._tokenizer.pad_token_id is not None and self._tokenizer.pad_token_id == config.pad_token_id
+        self._device, self._batch_size = device, batch_size if pads else 1
+        self._tokenizer.padding_side = "right"  # After the text, where it changes no position of an absolute kind.
 
     @torch.inference_mode()
     def __call__(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[float]:
@@ -76,11 +81,16 @@ class RewardModel:
         order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
         for start in range(0, len(order), self._batch_size):
             places = order[start : start + self._batch_size]
-            padded = self._tokenizer.pad({"input_ids": [rows[i] for i in places]}, return_tensors="pt")
-            inputs = {name: padded[name].to(self._device) for name in ("input_ids", "attention_mask")}
+            inputs = self._inputs([rows[i] for i in places])
             for place, logit in zip(places, self._model(**inputs).logits[:, 0].float().tolist(), strict=True):
                 rewards[place] = logit
         return finite(rewards, prompts, f"The reward model {self._name}")
+
+    def _inputs(self, rows: list[list[int]]) -> dict[str, torch.Tensor]:
+        if len(rows) == 1:
+            return {"input_ids": torch.tensor(rows, device=self._device)}
+        padded = self._tokenizer.pad({"input_ids": rows}, return_tensors="pt")
+        return {name: padded[name].to(self._device) for name in ("input_ids", "attention_mask")}
 
     def _tokenised(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[list[int]]:
         texts = [judged_text(self._tokenizer, p, a, self._format) for p, a in zip(prompts, answers, strict=True)]
@@ -100,11 +110,6 @@ def _check(folder: Path, config: PreTrainedConfig, tokenizer: PreTrainedTokenize
         raise SuiteError(
             f"The reward model {folder.name} has {config.num_labels} labels; a reward needs exactly one. "
             "Choose a model that was trained to give one number."
-        )
-    if tokenizer.pad_token_id is None or tokenizer.pad_token_id != config.pad_token_id:
-        raise SuiteError(
-            f"The reward model {folder.name} names the pad token {tokenizer.pad_token_id} in its tokenizer and "
-            f"{config.pad_token_id} in its config. Give both the same pad_token, so that texts can be batched."
         )
     judged_text(tokenizer, Prompt("probe", ("a",)), "b", format)
 

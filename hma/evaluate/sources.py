@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +18,22 @@ _WHOLE, _WINDOWS, _WINDOW = 1 << 26, 64, 1 << 16
 """Files up to the first many bytes are hashed whole; of larger ones, evenly spaced windows."""
 
 
+class Function(str):
+    """The text of a task's ``!function`` entry; ``file`` is the Python file beside the task that it is written in, if any."""
+
+    file: Path | None = None
+
+
 def read_task(task: Path, _seen: tuple[Path, ...] = ()) -> tuple[dict[str, Any], list[Path]]:
     """A task's settings with those it includes under its own, and the YAML files they stand in.
 
-    ``!function`` entries stay text. Raises SuiteError for a file that is no YAML of settings.
+    ``!function`` entries are ``Function`` texts. Raises SuiteError for a file that is no YAML of settings.
     """
 
-    class Loader(yaml.SafeLoader):
+    class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
         pass
 
-    Loader.add_constructor("!function", lambda loader, node: loader.construct_scalar(node))
+    Loader.add_constructor("!function", lambda loader, node: _function(loader.construct_scalar(node), task.parent))
     if task in _seen:
         raise SuiteError(f"The task {_seen[0]} includes itself by way of {task}. Break the circle.")
     try:
@@ -36,48 +42,100 @@ def read_task(task: Path, _seen: tuple[Path, ...] = ()) -> tuple[dict[str, Any],
         raise SuiteError(f"The task {task} cannot be read as YAML: {error}") from None
     merged: dict[str, Any] = {}
     files = [task]
-    for name in _listed(settings.pop("include", None)):
+    for name in listed(settings.pop("include", None)):
         included, more = read_task((task.parent / str(name)).resolve(), (*_seen, task))
         merged.update(included)
         files += more
     return {**merged, **settings}, files
 
 
-def task_files(task: Path, split: str) -> list[Path]:
-    """Every local file that a task's items and scores come from at a split ("validation" or "test")."""
-    settings, files = read_task(task)
-    splits = {settings.get(f"{name}_split") for name in (split, "fewshot", "training")}
-    data = [f for name, found in data_files(task, settings).items() if name in ("", *splits) for f in found]
-    programs = sorted({program for file in files for program in file.parent.glob("*.py")})
-    return [*files, *data, *programs]
+def _function(text: str, folder: Path) -> Function:
+    function = Function(text)
+    file = folder / (text.rpartition(".")[0].replace(".", "/") + ".py")
+    function.file = file.resolve() if file.is_file() else None
+    return function
 
 
-def data_files(task: Path, settings: Mapping[str, Any]) -> dict[str, list[Path]]:
-    """The local data files of a task by the data set's own splits; under ``""`` those of every split."""
-    named = (settings.get("dataset_kwargs") or {}).get("data_files") or {}
-    by_split = named if isinstance(named, Mapping) else {"": named}
-    return {split: [file for name in _listed(names) for file in local_files(task, name)] for split, names in by_split.items()}
+def anchored(settings: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Settings of a task whose data files or data set's folder, where they lie at ``folder``, are named in full."""
+
+    def named(names: Any) -> Any:
+        if isinstance(names, Mapping):
+            return {split: named(value) for split, value in names.items()}
+        files = [str(file) for name in listed(names) for file in _matching(folder, str(name))]
+        return files or names
+
+    settings = dict(settings)
+    kwargs = settings.get("dataset_kwargs")
+    if isinstance(kwargs, Mapping) and kwargs.get("data_files"):
+        settings["dataset_kwargs"] = {**kwargs, "data_files": named(kwargs["data_files"])}
+    path = settings.get("dataset_path")
+    if isinstance(path, str) and path not in _LOCAL_FORMATS and (found := folder / Path(path).expanduser()).is_dir():
+        settings["dataset_path"] = str(found.resolve())
+    return settings
 
 
-def local_files(task: Path, name: Any) -> list[Path]:
-    """The files that a data file's name or pattern means beside a task's YAML; none for an address elsewhere."""
-    path = Path(str(name))
-    if path.is_absolute():
-        return [path] if path.is_file() else []
+def _matching(folder: Path, name: str) -> list[Path]:
+    """The files that a data file's name or pattern means; none for an address elsewhere."""
+    path = Path(name)
     try:
-        return sorted(file for file in task.parent.glob(str(name)) if file.is_file())
-    except (ValueError, NotImplementedError):
+        found = Path(path.anchor).glob(str(path.relative_to(path.anchor))) if path.is_absolute() else folder.glob(name)
+        return sorted(file for file in found if file.is_file())
+    except (ValueError, NotImplementedError, OSError):
         return []
 
 
-def task_is_local(task: Path) -> bool:
-    """Whether a task needs nothing from a hub."""
-    settings, _ = read_task(task)
-    found = data_files(task, settings)
-    return settings.get("dataset_path") in _LOCAL_FORMATS and bool(found) and all(found.values())
+def task_files(settings: Mapping[str, Any], files: Iterable[Path], splits: Collection[str | None]) -> list[Path]:
+    """Every local file that a task's items and scores come from: its YAML ``files``, its data, and Python beside it.
+
+    ``settings`` are anchored; ``splits`` are those of the data set that are used.
+    """
+    files = list(files)
+    data = [f for name, found in data_files(settings).items() if name in ("", *splits) for f in found]
+    data += folder_files(settings)
+    programs = {program for file in files for program in file.parent.glob("*.py")}
+    programs |= {value.file for value in _values(settings) if isinstance(value, Function) and value.file}
+    return [*files, *data, *sorted(programs)]
 
 
-def _listed(value: Any) -> list[Any]:
+def has_functions(settings: Mapping[str, Any]) -> bool:
+    """Whether a task's settings hold a ``!function``, which is run."""
+    return any(isinstance(value, Function) for value in _values(settings))
+
+
+def _values(value: Any) -> Iterator[Any]:
+    """Everything within nested mappings and lists."""
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else None
+    if inner is None:
+        yield value
+    else:
+        for part in inner:
+            yield from _values(part)
+
+
+def data_files(settings: Mapping[str, Any]) -> dict[str, list[Path]]:
+    """The local data files of anchored settings by the data set's own splits; under ``""`` those of every split."""
+    named = (settings.get("dataset_kwargs") or {}).get("data_files") or {}
+    by_split = named if isinstance(named, Mapping) else {"": named}
+    return {split: [path for path in map(Path, listed(names)) if path.is_file()] for split, names in by_split.items()}
+
+
+def folder_files(settings: Mapping[str, Any]) -> list[Path]:
+    """The files of the folder that anchored settings name as their data set; none where they name no folder."""
+    folder = Path(str(settings.get("dataset_path")))
+    if not folder.is_absolute():
+        return []
+    return sorted(f for f in folder.rglob("[!.]*") if f.is_file() and not f.relative_to(folder).parts[0].startswith("."))
+
+
+def data_are_local(settings: Mapping[str, Any]) -> bool:
+    """Whether anchored settings name data that need nothing from a hub: files, or a folder that holds a data set."""
+    path, found = settings.get("dataset_path"), data_files(settings)
+    return (path in _LOCAL_FORMATS and bool(found) and all(found.values())) or Path(str(path)).is_absolute()
+
+
+def listed(value: Any) -> list[Any]:
+    """A YAML value that may be one, several or none, as a list."""
     return [] if value is None else list(value) if isinstance(value, list | tuple) else [value]
 
 

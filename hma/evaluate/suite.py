@@ -9,25 +9,16 @@ from typing import Any
 
 from hma.core.point import REWARD
 from hma.core.recipe import digest
-from hma.core.study import Axis
 from hma.errors import SuiteError
-from hma.evaluate import sources
+from hma.evaluate.ability import SPLITS, Ability, read_ability
 from hma.evaluate.chat import Chat, read_chat
 from hma.evaluate.fields import number
-
-SPLITS = ("validation", "test")
 
 VERSION = 2
 """To be raised when evaluation itself comes to give other scores, so that old points are not mixed with new ones."""
 
-
-@dataclass(frozen=True)
-class Ability:
-    """An lm-eval task by its YAML file, and the one metric of it that counts."""
-
-    axis: Axis
-    task: Path
-    metric: str
+_SHIPPED = Path(__file__).resolve().parents[2] / "data"
+"""Where the shipped suites are, each in a folder of its name."""
 
 
 @dataclass(frozen=True)
@@ -51,21 +42,20 @@ class Suite:
     @property
     def is_local(self) -> bool:
         """Whether it needs nothing from a hub any more: prompts and judges are in a folder, or in the hub's cache."""
-        return all(sources.task_is_local(ability.task) for ability in self.abilities)
+        return all(ability.is_local for ability in self.abilities)
 
 
 def load_suite(
     path: str | Path, split: str = "validation", size: str | None = None, program: str = "", may_run: bool = True
 ) -> Suite:
-    """The suite in a JSON file (or a folder's ``suite.json``), without importing torch or lm-eval.
+    """The suite in a JSON file, a folder or of a shipped one's name, without importing torch or lm-eval.
 
     ``size`` is one of the names under ``sizes``, the first of them by default; a smaller size is a prefix
     of a larger one. A reward ``program`` takes the place of the first reward. Without ``may_run`` a suite that
-    names a program of its own is refused: for a suite that was not named on the command line.
+    names a program or a task's function of its own is refused: for a suite that was not named on the command line.
     Raises SuiteError for a missing file or field, an unknown split or size, or too few prompts.
     """
-    path = Path(path).expanduser().resolve()
-    path = path / "suite.json" if path.is_dir() else path
+    path = find_suite(path)
     data = _read_json(path)
     if split not in SPLITS:
         raise SuiteError(f"Split '{split}' is unknown. Choose validation (to choose alphas) or test (to report).")
@@ -76,7 +66,7 @@ def load_suite(
         num_items = number(data["sizes"], size, int, 1)
         ends = tuple(sorted({number(data["sizes"], name, int, 1) for name in data["sizes"]}))
         chat = read_chat(data, path.parent, split, program, may_run)
-        abilities = tuple(_ability(entry, path) for entry in data["abilities"])
+        abilities = tuple(read_ability(entry, path) for entry in data["abilities"])
         title = data["title"]
     except KeyError as error:
         raise SuiteError(f"{path} is not a suite: it has no {error}. See the shipped suite.json.") from None
@@ -89,14 +79,28 @@ def load_suite(
         raise SuiteError(
             f"{path} asks for {num_items} {split} prompts and the file holds {len(chat.prompts)}. Use a smaller size."
         )
+    if not may_run and (own := next((ability for ability in abilities if ability.runs_own_code), None)):
+        raise SuiteError(
+            f"The task {own.task} of the suite names functions (!function), which would be run. They are run only for suites "
+            "that are named on the command line: hma app --suite."
+        )
     fingerprint = digest([VERSION, split, chat.content, _content(abilities, split)])
     return Suite(path, title, chat, abilities, split, size, num_items, ends, fingerprint)
 
 
+def find_suite(name: str | Path) -> Path:
+    """The suite's file that is meant: a file, a folder's ``suite.json``, or a shipped one by its name, such as "paper"."""
+    path = Path(name).expanduser()
+    shipped = _SHIPPED / name / "suite.json"
+    if not path.exists() and path.name == str(name) and shipped.is_file():
+        return shipped
+    return (path / "suite.json" if path.is_dir() else path).resolve()
+
+
 def suite_sizes(path: str | Path) -> dict[str, int]:
     """The sizes that a suite file offers, by name."""
-    path = Path(path).expanduser().resolve()
-    data = _read_json(path / "suite.json" if path.is_dir() else path)
+    path = find_suite(path)
+    data = _read_json(path)
     sizes = data.get("sizes") if isinstance(data, dict) else None
     if not isinstance(sizes, dict) or not sizes:
         raise SuiteError(f"{path} is not a suite: it has no sizes. See the shipped suite.json.")
@@ -107,23 +111,16 @@ def _read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise SuiteError(f"There is no suite at {path}. Give the path of a suite.json or of its folder.") from None
+        shipped = ", ".join(sorted(folder.parent.name for folder in _SHIPPED.glob("*/suite.json")))
+        message = f"There is no suite at {path}. Give the path of a suite.json or of its folder, or a shipped one: {shipped}."
+        raise SuiteError(message) from None
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise SuiteError(f"{path} cannot be read as JSON: {error}. Correct the file.") from None
-
-
-def _ability(data: dict[str, Any], path: Path) -> Ability:
-    axis = Axis(data["name"], data["title"], data["unit"], data.get("group", data["name"]))
-    task = (path.parent / data["task"]).resolve()
-    if not task.is_file():
-        raise SuiteError(f"{path} names the task {task}, which does not exist.")
-    return Ability(axis, task, data["metric"])
 
 
 def _content(abilities: tuple[Ability, ...], split: str) -> list[Any]:
     """Everything the abilities depend on: settings, and hashes of files. Titles and sizes are not among it."""
     content: list[Any] = []
     for ability in abilities:
-        content.append([ability.axis.name, ability.axis.group, ability.metric])
-        content.append(sources.hashes_of(sources.task_files(ability.task, split)))
+        content += ability.content(split)
     return content

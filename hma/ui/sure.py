@@ -22,7 +22,7 @@ _NAMED = 3
 
 def show_power(board: Board) -> None:
     """One line: the differences that this study's items can tell apart, once points say how their items vary."""
-    said = _power_line(board, _power(str(access.engine().store.path), board.study.key, board.revision, board))
+    said = _power_line(board, _power(str(access.engine().store.path), board.study.view, board.revision, board))
     if said:
         st.caption(said, help=_power_help(board))
 

@@ -90,6 +90,10 @@ def test_nothing_is_said_where_no_item_differs_and_of_hardly_any_items():
     assert all(spread.detectable() is None and spread.items_for(1.0) is None for spread in same.values())
     assert same["a"].correlation == pytest.approx(1)
     assert Spread(1.0, 1.0, 0.1).detectable(5) is None
+    other = {name: mean(-result.items[:, 0]) for name, result in one.items()}
+    for count, is_said in ((5, False), (6, True)):
+        few = [{name: mean(r.items[:count, 0]) for name, r in point.items()} for point in (one, other)]
+        assert (power([tuple(few)], GROUPS)["a"].detectable() is not None) == is_said
     single = {name: mean(result.items[:1, 0]) for name, result in one.items()}
     assert power([(single, single)], GROUPS) == {}
     assert power([], GROUPS) == {}

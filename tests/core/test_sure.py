@@ -39,7 +39,7 @@ def area(rewards, abilities, corner):
 few = st.integers(2, 8).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, 2**32 - 1)))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(few)
 def test_shares_and_hypervolume_are_those_of_each_resample_by_itself(drawn):
     count, seed = drawn
@@ -85,20 +85,19 @@ def test_points_of_other_items_are_refused():
 
 
 def test_the_hypervolumes_interval_holds_the_truth_although_the_front_is_picked_by_luck():
-    """Forty points on a true front, each with noise of its own: in 200 such runs the resamples' quantiles, not mirrored,
-    held it in 72 % and mirrored in 94 %."""
+    """120 points on a true front, each with noise of its own: plain quantiles of the resamples count the luck twice."""
     generator = np.random.default_rng(4)
-    share = np.linspace(0, 1, 40)
+    share = np.linspace(0, 1, 120)
     reward, ability = 4 * share, 80 - 50 * share**2
-    truth = area(reward, ability, (0, 30))
-    held = 0
-    for _ in range(40):
-        common = generator.normal(0, 1, (2, 80))
-        noise = generator.normal(0, 1.5, (2, 40, 80))
-        drawn = some(
-            (reward[:, None] + common[0] + noise[0])[[0, -1, *range(1, 39)]],
-            (ability[:, None] + 30 * (common[1] + noise[1]))[[0, -1, *range(1, 39)]],
-        )
+    truth, ends_first = area(reward, ability, (0, 30)), [0, -1, *range(1, 119)]
+    held = plain = 0
+    for _ in range(30):
+        common = generator.normal(0, 1, (2, 1, 80))
+        noise = common + generator.normal(0, 1.5, (2, 120, 80))
+        drawn = some((reward[:, None] + noise[0])[ends_first], (ability[:, None] + 30 * noise[1])[ends_first])
         low, high = sureness(drawn).hypervolume
+        value = fronts.hypervolume(drawn, fronts.corner_of(drawn))
         held += low <= truth <= high
-    assert held / 40 >= 0.85
+        plain += 2 * value - high <= truth <= 2 * value - low
+    assert held / 30 >= 0.85
+    assert plain / 30 < 0.8

@@ -1,36 +1,36 @@
-"""Our numbers are lm-eval's own, item by item; its harness runs beside ours on the same live model."""
+"""Our numbers are lm-eval's own, item by item: its harness runs on the exported model, ours on the live one."""
 
-import logging
-
-import lm_eval
 import numpy as np
 import pytest
-from lm_eval.models.huggingface import HFLM
 
+from hma.checkpoints.export import export
 from hma.checkpoints.live import LiveModel
 from hma.checkpoints.pair import open_pair
 from hma.core import statistics
 from hma.core.partition import Partition
 from hma.core.recipe import Recipe
-from hma.evaluate.abilities import AbilityTask, _task
+from hma.evaluate.abilities import AbilityTask
 from hma.evaluate.suite import load_suite
+from tests.evaluate.harness import samples, simple_evaluate
+
+RECIPE = Recipe(Partition.equal(3), (0.7, 0.2, 0.4))
 
 
 @pytest.fixture(scope="module")
 def live(tiny_pair):
     live = LiveModel(open_pair(*tiny_pair))
-    live.write(Recipe(Partition.equal(3), (0.7, 0.2, 0.4)))
+    live.write(RECIPE)
     return live
 
 
 @pytest.fixture(scope="module")
-def peer(live, tiny_suite):
-    """lm-eval's own results on the same model: metrics and samples by task."""
+def peer(tiny_pair, tiny_suite, tmp_path_factory):
+    """lm-eval's own results on the exported model: metrics and samples by task."""
+    folder = export(open_pair(*tiny_pair), RECIPE, tmp_path_factory.mktemp("exported") / "merge").folder
     suite = load_suite(tiny_suite, "test", "full")
-    tasks = {a.axis.name: _task(a, "test") for a in suite.abilities}
-    logging.getLogger("lm_eval").setLevel(logging.ERROR)
-    harness = HFLM(pretrained=live.model, tokenizer=live.tokenizer, batch_size=4)
-    return lm_eval.evaluate(harness, tasks, limit=suite.num_items, bootstrap_iters=0)
+    files = {split: str(tiny_suite.parent / f"items_{split}.jsonl") for split in ("validation", "test")}
+    tasks = {ability.axis.name: {"dataset_kwargs": {"data_files": files}} for ability in suite.abilities}
+    return simple_evaluate(folder, tasks, [tiny_suite.parent], limit=suite.num_items)
 
 
 @pytest.mark.parametrize(("name", "metric"), [("choice", "acc"), ("words", "f1"), ("translate", "bleu")])
@@ -41,12 +41,12 @@ def test_values_and_items_equal_lm_evals(live, peer, tiny_suite, name, metric):
     result = task.result(live.model)
     theirs = peer["results"][name][f"{metric},none"]
     assert statistics.value(result) == pytest.approx(theirs * (1 if metric == "bleu" else 100), abs=1e-9)
-    samples = sorted(peer["samples"][name], key=lambda s: s["doc_id"])
-    assert result.ids == tuple(s["doc"]["id"] for s in samples)
-    if metric == "bleu":
-        assert list(result.outputs) == [s["resps"][0][0] for s in samples]
-    else:
-        np.testing.assert_allclose(result.items[:, 0], [100 * s[metric] for s in samples])
+    logged = samples(peer, name)
+    assert result.ids == tuple(s["doc"]["id"] for s in logged)
+    if metric != "acc":
+        assert list(result.outputs) == [s["resps"][0][0] for s in logged]
+    if metric != "bleu":
+        np.testing.assert_allclose(result.items[:, 0], [100 * s[metric] for s in logged])
 
 
 def test_likelihoods_equal_lm_evals(live, peer, tiny_suite):
@@ -54,8 +54,7 @@ def test_likelihoods_equal_lm_evals(live, peer, tiny_suite):
     ability = next(a for a in suite.abilities if a.axis.name == "choice")
     task = AbilityTask(ability, "test", suite.num_items, live.tokenizer, live.model.device)
     ours = np.array(task.responses(live.model))[:, 0].reshape(suite.num_items, 4)
-    samples = sorted(peer["samples"]["choice"], key=lambda s: s["doc_id"])
-    theirs = np.array([[float(r[0][0]) for r in s["resps"]] for s in samples])
+    theirs = np.array([[float(r[0][0]) for r in s["resps"]] for s in samples(peer, "choice")])
     np.testing.assert_allclose(ours, theirs, atol=1e-4)
 
 

@@ -185,3 +185,16 @@ def test_a_suite_that_the_command_line_did_not_name_runs_no_program(folder):
         load_suite(rewarded(folder, {"kind": "program", "function": "shutil:rmtree"}), may_run=False)
     load_suite(SHIPPED, may_run=False)  # The miniature's own does nothing but count.
     load_suite(JUDGED, may_run=False)
+
+
+def test_prompts_are_drawn_by_a_seed_so_that_a_size_is_a_fair_sample(folder):
+    as_they_stand = load_suite(folder, size="full").chat.prompts
+    data = json.loads((folder / "suite.json").read_text())
+    drawn = {}
+    for seed in (1, 2):
+        data["chat"]["prompts"]["shuffle"] = seed
+        (folder / "suite.json").write_text(json.dumps(data))
+        drawn[seed] = load_suite(folder, size="full")
+        assert load_suite(folder, size="full") == drawn[seed]
+        assert sorted(drawn[seed].chat.prompts, key=lambda p: p.id) == sorted(as_they_stand, key=lambda p: p.id)
+    assert drawn[1].chat.prompts != drawn[2].chat.prompts and drawn[1].fingerprint != drawn[2].fingerprint

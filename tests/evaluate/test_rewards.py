@@ -58,9 +58,11 @@ def write_reward_model(folder, labels=1, template=True, longest=64, pad=0):
     return folder
 
 
+@pytest.mark.parametrize("pad", [0, None, 3])
 @pytest.mark.parametrize("format", ["chat template", HH_RLHF, "question : {prompt} answer : {answer}"])
-def test_a_reward_model_gives_its_logit_whatever_it_is_batched_with(tmp_path, format):
-    judge = RewardModel(write_reward_model(tmp_path, template=format == "chat template"), CPU, format, batch_size=2)
+def test_a_reward_model_gives_its_logit_whatever_it_is_batched_with(tmp_path, format, pad):
+    """With a pad token that tokenizer and config share, and without."""
+    judge = RewardModel(write_reward_model(tmp_path, template=format == "chat template", pad=pad), CPU, format, batch_size=2)
     prompts = [Prompt("", ("a b",)), Prompt("", ("c", "red", "d")), Prompt("", ("d e f",))]
     answers = ["red .", "blue green red .", "a"]
     together = judge(prompts, answers)
@@ -92,8 +94,6 @@ def test_the_shipped_reward_model_gives_its_own_logits():
     [
         ({"labels": 2}, "has 2 labels; a reward needs exactly one"),
         ({"template": False}, "has no chat template"),
-        ({"pad": None}, "names the pad token 0 in its tokenizer and None in its config"),
-        ({"pad": 3}, "names the pad token 0 in its tokenizer and 3 in its config"),
     ],
 )
 def test_a_reward_model_that_cannot_judge_is_refused_before_its_weights_are_read(tmp_path, settings, said):

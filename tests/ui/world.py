@@ -73,6 +73,7 @@ def measurement(study: Study, recipe: Recipe, method: str = "sweep", answer: str
         answer or f"Answer {i} of {recipe.alphas}. Happy to help! Water it, give it light, and be patient." for i in range(n)
     )
     results = {"reward": Result("mean", level + noise + own.normal(scale=0.3, size=(n, 1)), ids, texts)}
+    results |= {axis.name: Result("mean", own.normal(level, size=(n, 1)), ids) for axis in study.extras}
     for place, name in enumerate(ABILITIES):
         kept = 0.42 + 0.5 * (1 - (1 - float(layers @ [0.6, 0.1, 0.3])) ** 2.2)
         threshold = np.random.default_rng([11, place]).random((n, 1))
