@@ -21,7 +21,8 @@ from hma.core.study import Study
 class Measurement:
     """What a worker brings back: a recipe's per-item results, and how they were got.
 
-    ``start`` is how many items the point had before, which are not among ``results``.
+    ``start`` is how many items the point had before, which are not among ``results``. ``note`` is for whoever waits for it,
+    and not stored.
     """
 
     recipe: Recipe
@@ -33,6 +34,7 @@ class Measurement:
     measured_at: str = ""
     effective_alphas: tuple[float, ...] = ()
     start: int = 0
+    note: str = ""
 
     @property
     def num_items(self) -> int:

@@ -35,7 +35,7 @@ ALLOWED = {
     "sure_cli": {"board", "core", "errors", "lookup", "options", "report", "store", "study", "text"},
     "launch": {"errors"},
     "race": {"core", "errors", "evaluate", "store"},
-    "measuring": {"core", "engine", "errors", "report"},
+    "measuring": {"core", "engine", "errors", "report", "text"},
     "sweep_cli": {"board", "core", "engine", "measuring", "options", "race", "report", "study"},
     "card": {"board", "checkpoints", "core", "look", "picture", "text"},
     "methods": {"checkpoints", "core", "errors"},

@@ -19,9 +19,10 @@ from hma.evaluate.evaluator import Evaluator
 from hma.evaluate.suite import Suite
 
 LIKELIHOOD, PROMPTS, STEPS = "likelihood", "prompts", "steps"
-"""What a forward pass is for: a likelihood task, the prompts of answers, or their new tokens.
+"""What a forward pass is for: a likelihood task, the prompts of answers, or what goes on from these.
 
-New tokens differ from model to model, so that nothing of their passes can be kept.
+New tokens differ from model to model, so that nothing of their passes can be kept. The continuations of a likelihood task
+could, where they go on from a shared prefix, but are not looked at: the shipped suite has none.
 """
 
 
@@ -69,31 +70,39 @@ def llama(hidden: int, layers: int, words: int) -> PreTrainedModel:
 def _recorded(evaluator: Evaluator, model: PreTrainedModel) -> tuple[float, list[Call]]:
     """Seconds of a point, and its forward passes."""
     calls: list[Call] = []
-    begun = [0.0]
+    begun, generating = [0.0], [False]
+
+    def generate(*given: Any, **named: Any) -> Any:
+        generating[0] = True
+        try:
+            return type(model).generate(model, *given, **named)
+        finally:
+            generating[0] = False
 
     def before(module: Any, given: Any) -> None:
         begun[0] = time.perf_counter()
 
     def after(module: Any, given: Any, named: dict[str, Any], output: Any) -> None:
         seconds, cache = time.perf_counter() - begun[0], named.get("past_key_values")
-        arguments = {name: value for name, value in named.items() if name not in ("past_key_values", "use_cache")}
-        if cache is None:
-            calls.append(Call(LIKELIHOOD, seconds, arguments))
-        elif cache.get_seq_length() == named["input_ids"].shape[1]:  # It was empty before this pass.
-            calls.append(Call(PROMPTS, seconds, arguments))
-        else:
-            calls.append(Call(STEPS, seconds, {}))
+        goes_on = cache is not None and cache.get_seq_length() > named["input_ids"].shape[1]  # More than this pass has read.
+        kind = STEPS if goes_on else PROMPTS if generating[0] else LIKELIHOOD
+        arguments = {name: value for name, value in named.items() if name != "past_key_values"}
+        calls.append(Call(kind, seconds, {} if goes_on else arguments))
 
-    with model.register_forward_pre_hook(before), model.register_forward_hook(after, with_kwargs=True):
-        started = time.perf_counter()
-        evaluator.run()
-        return time.perf_counter() - started, calls
+    model.generate = generate
+    try:
+        with model.register_forward_pre_hook(before), model.register_forward_hook(after, with_kwargs=True):
+            started = time.perf_counter()
+            evaluator.run()
+            return time.perf_counter() - started, calls
+    finally:
+        del model.generate
 
 
 @torch.inference_mode()
 def _replayed(model: PreTrainedModel, calls: list[Call], kind: str, starts: Sequence[int], runs: int) -> dict[str, Any]:
     """All passes of one kind again, whole and from each of ``starts``, in turns."""
-    asked = [{**call.arguments, "use_cache": kind == PROMPTS} for call in calls if call.kind == kind]
+    asked = [call.arguments for call in calls if call.kind == kind]
     above = {start: [_resumed(model, arguments, start) for arguments in asked] for start in starts}
     left: dict[int, list[float]] = {start: [] for start in starts}
     difference = 0.0
