@@ -329,6 +329,7 @@ def test_an_address_that_is_not_this_machines_is_said_and_exits_2(address):
         (("bench", "start"), "to the first marker on its chart"),
         (("bench", "button"), "from the button to the new point"),
         (("bench", "export"), "against reading both ends and writing as many bytes"),
+        (("bench", "prefix"), "read once for all of them, against a row for each"),
         (("bench", "suite"), "what they find must agree"),
         (("bench", "reuse"), "only what is above the first changed block is computed"),
         (("export",), "The folder is there whole or not at all"),

@@ -47,11 +47,13 @@ class Question:
             found.setdefault(answer[:-1], []).append((place, answer))
         return found
 
+    def tokens(self, shared: bool) -> int:
+        """How many tokens the model reads for it: the prefix for each row of its own, or ``shared`` once."""
+        return (1 if shared else len(self.reads)) * len(self.prefix) + sum(map(len, self.reads))
+
     def shares(self, spared: float) -> bool:
-        """Whether reading the prefix once for all answers spares at least this share of all tokens that would be read."""
-        answers = sum(map(len, self.reads))
-        whole = len(self.reads) * len(self.prefix) + answers
-        return len(self.reads) > 1 and len(self.prefix) + answers <= (1 - spared) * whole
+        """Whether reading the prefix once spares at least this share of the tokens."""
+        return len(self.reads) > 1 and self.tokens(True) <= (1 - spared) * self.tokens(False)
 
 
 def encoded_pair(tokenizer: PreTrainedTokenizerBase, context: str, continuation: str) -> tuple[list[int], list[int]]:
@@ -101,7 +103,7 @@ class LikelihoodPlan:
                     "Leave it out of the task, or choose a pair that reads more."
                 )
             asked.setdefault(tuple(prefix), []).append((place, tuple(answer)))
-        self._questions = [Question(prefix, tuple(answers)) for prefix, answers in asked.items()]
+        self.questions = [Question(prefix, tuple(answers)) for prefix, answers in asked.items()]
         self._contexts = [context for context, _ in pairs]
         self._spared, self._batch_size, self._name = spared, batch_size, name
         self._pad, self._device = pad_token(tokenizer), device
@@ -135,8 +137,8 @@ class LikelihoodPlan:
 
     def _built(self, goes_on: bool) -> tuple[Batches, ...]:
         """Batches of whole rows, and of questions that are read once; both by rising length."""
-        shared = [question for question in self._questions if goes_on and question.shares(self._spared)]
-        alone = [question for question in self._questions if not (goes_on and question.shares(self._spared))]
+        shared = [question for question in self.questions if goes_on and question.shares(self._spared)]
+        alone = [question for question in self.questions if not (goes_on and question.shares(self._spared))]
         rows = [(question.prefix + read, answers) for question in alone for read, answers in question.reads.items()]
         size = max(1, self._batch_size // max((len(question.reads) for question in shared), default=1))
         build, build_shared = partial(_RowBatch, self._pad, self._device), partial(_SharedBatch, self._pad, self._device)

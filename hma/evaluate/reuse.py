@@ -45,17 +45,24 @@ def reuse(
     kept for it (for prompts also keys and values of the layers below, which new tokens look at); ``difference`` is
     the largest between logits of whole passes and of those that go on from what was kept.
     """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # As the workbench does for small models.
-    try:
+    with one_thread():
         evaluator = Evaluator(suite, model, tokenizer)
         points = sorted((_recorded(evaluator, model) for _ in range(runs + 1)), key=lambda point: point[0])
         seconds, calls = points[runs // 2]  # The first run is the slowest.
         shares = {kind: sum(c.seconds for c in calls if c.kind == kind) / seconds for kind in (LIKELIHOOD, PROMPTS, STEPS)}
         passes = {kind: _replayed(model, calls, kind, starts, runs) for kind in (LIKELIHOOD, PROMPTS)}
+    return {"seconds": seconds, "shares": shares, **passes}
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Torch on one core, as the workbench has it for small models."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
     finally:
         torch.set_num_threads(threads)
-    return {"seconds": seconds, "shares": shares, **passes}
 
 
 def llama(hidden: int, layers: int, words: int) -> PreTrainedModel:
