@@ -22,7 +22,8 @@ from hma.errors import StoreError
 class Measurement:
     """What a worker brings back: a recipe's per-item results, and how they were got.
 
-    ``start`` is how many items the point had before, which are not among ``results``.
+    ``start`` is how many items the point had before, which are not among ``results``. ``note`` is for whoever waits for it,
+    and not stored.
     """
 
     recipe: Recipe
@@ -34,6 +35,7 @@ class Measurement:
     measured_at: str = ""
     effective_alphas: tuple[float, ...] = ()
     start: int = 0
+    note: str = ""
 
     @property
     def num_items(self) -> int:
