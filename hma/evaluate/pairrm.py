@@ -71,8 +71,9 @@ class PairRM:
     def compare(self, prompts: Sequence[Prompt], answers: Sequence[str], others: Sequence[str]) -> Comparison:
         """Each answer against the other one to the same prompt, in both orders.
 
-        What is longer than the ranker reads is cut at its end, as llm-blender cuts it. How much of an answer fits
-        depends on the longest prompt of its batch, so that it is the same for all answers to the same prompts.
+        What is longer than the ranker reads is cut at its end, as llm-blender cuts it. How much of an answer fits depends on
+        the longest prompt of its batch: it is the same for all answers to the same prompts, given in the same order, but in
+        another batch a long answer may keep more or less, and win or lose by it.
         """
         texts = [self._plain(prompt.text) for prompt in prompts]
         first, second = ([self._plain(answer) for answer in given] for given in (answers, others))

@@ -123,6 +123,26 @@ def test_a_point_goes_on_from_quick_to_full(study, workbench):
         np.testing.assert_array_equal((quick.results[name] + rest.results[name]).items, result.items)
 
 
+def test_the_shipped_judges_give_a_point_that_goes_on_the_bits_of_one_measured_at_once(tmp_path):
+    """At a temperature that has answers run on, so that the ranker cuts them."""
+    shutil.copytree(SHIPPED, tmp_path, dirs_exist_ok=True)
+    data = json.loads((tmp_path / "judged.json").read_text())
+    data["chat"]["generation"] |= {"temperature": 3.0, "max_new_tokens": 64}
+    data["sizes"] = {"quick": 20, "full": 60}
+    data["abilities"] = data["abilities"][:1]
+    (tmp_path / "judged.json").write_text(json.dumps(data))
+    folders = tmp_path / "reference", tmp_path / "policy"
+    workbench = Workbench(*map(str, folders), device="cpu")
+    quick, full = (open_study(*folders, tmp_path / "judged.json", size=size) for size in ("quick", "full"))
+    recipe = Recipe(Partition.equal(quick.num_layers), (0.3,) * 3)
+    first, whole = workbench.measure(quick, recipe), workbench.measure(full, recipe)
+    begun = {name: (len(result.ids), result.item_set) for name, result in first.results.items()}
+    rest = workbench.measure(full, recipe, begun=begun)
+    assert whole.results["wins_words"].items.mean() > 40
+    for name, result in whole.results.items():
+        np.testing.assert_array_equal((first.results[name] + rest.results[name]).items, result.items, name)
+
+
 def test_the_ends_answer_once(study, workbench):
     asked, stages = study({**PROGRAM, "title": "once"}, {**WINS, "title": "once"}), []
     for alpha in (0.1, 0.2):
