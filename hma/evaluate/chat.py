@@ -226,6 +226,11 @@ def _axis(data: Mapping[str, Any], is_first: bool) -> Axis:
     """A reward's axis; a proxy's name and title say what it is. The first is the reward; the others have names of their own."""
     title, unit = _TITLES[data["kind"]]
     title, unit = data.get("title", title), data.get("unit", unit)
+    if is_first and data.get("name", REWARD) != REWARD:
+        raise ValueError(
+            f"the first reward has the name {data['name']!r}, and is always called '{REWARD}': leave its name out, or give it a "
+            "'title', which is what is shown"
+        )
     name = REWARD if is_first else str(data["name"])
     if data["kind"] in PROXIES:
         title = title if "proxy" in title.lower() else f"{title} (proxy)"

@@ -72,13 +72,18 @@ class GumbelNoise(LogitsProcessor):
 
     def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
         started = time.perf_counter()
+        uniform = self._uniform(scores)
+        drawn = scores.float() - uniform.clamp_(1e-20, 1 - 1e-7).log_().neg_().log_()
+        self.seconds += time.perf_counter() - started
+        return drawn
+
+    def _uniform(self, scores: torch.Tensor) -> torch.Tensor:
+        """Numbers in 0..1 for each of ``scores``, every row's from its prompt's own generator."""
         rows = range(len(self._generators)) if self.rows is None else self.rows.tolist()
         uniform = torch.empty(len(rows), scores.shape[1], device=scores.device)
         for noise, row in zip(uniform, rows, strict=True):
             noise.uniform_(generator=self._generators[row])
-        drawn = scores.float() - uniform.clamp_(1e-20, 1 - 1e-7).log_().neg_().log_()
-        self.seconds += time.perf_counter() - started
-        return drawn
+        return uniform
 
 
 class Finite(LogitsProcessor):
@@ -115,11 +120,12 @@ class AnswerPlan:
         context_length: int | None = None,
         batch_size: int = BATCH_SIZE,
         ids: Sequence[str] | None = None,
+        noise: type[GumbelNoise] = GumbelNoise,
         name: str = "these prompts",
     ) -> None:
         """``prompts`` are texts as the model reads them; ``stops`` end an answer and are cut from it.
 
-        ``ids`` name the prompts, for their randomness; by default their numbers do. ``name`` says in errors what they are.
+        ``ids`` name the prompts, for their randomness; by default their numbers do; ``noise`` makes it. ``name`` says in errors what they are.
 
         ``special_tokens`` False for prompts that already hold them (chat templates).
         Raises SuiteError when a prompt and its answer do not fit in ``context_length``.
@@ -128,6 +134,7 @@ class AnswerPlan:
         self._max_new_tokens = max_new_tokens
         self._temperature, self._top_p, self._seed = temperature, top_p, seed
         self._stops = tuple(stop for stop in stops if stop)
+        self._noise = noise
         self._pad = pad_token(tokenizer)
         self._ends = _end_tokens(tokenizer, self._stops)
         rows = [tokenizer.encode(prompt, add_special_tokens=special_tokens) for prompt in prompts]
@@ -172,7 +179,7 @@ class AnswerPlan:
 
     def _written(self, model: PreTrainedModel, ends: list[int], batch: Batch) -> torch.Tensor:
         """The tokens of a batch's answers, on the CPU."""
-        noise = GumbelNoise(self._seed, batch.ids, batch.input_ids.device) if self._temperature else None
+        noise = self._noise(self._seed, batch.ids, batch.input_ids.device) if self._temperature else None
         started = time.perf_counter()
         new = self._new_tokens(model, batch, ends, noise).cpu()
         self.model_seconds += time.perf_counter() - started - (noise.seconds if noise else 0.0)

@@ -113,9 +113,10 @@ class ChatStage:
         """The numbers of each score; of a KL only the answers' own log-likelihoods, until ``compared``."""
         columns: Columns = {}
         for reward in self._rewards:
-            found = self._judged(reward, answers, start)
+            tiers = self.planned.tiers(start)  # No batch of a judge straddles two either.
+            found = [self._judged(reward, answers[first - start : end - start], (first, end)) for first, end in tiers]
             names = [axis.name for axis in (reward.axis, *reward.details)]
-            columns |= dict(zip(names, found, strict=True))
+            columns |= dict(zip(names, map(_joined, zip(*found, strict=True)), strict=True))
         return {name: finite(column, self.prompts[start:], f"The judge of '{name}'") for name, column in columns.items()}
 
     def compared(self, columns: Columns, answers: Sequence[Answer], start: int) -> Columns:
@@ -126,7 +127,9 @@ class ChatStage:
         """
         if self._last:
             self._write(kinds.REFERENCE)
-            likelihoods = np.array(self._likelihoods(answers, start))
+            tiers = self.planned.tiers(start)
+            found = [self._likelihoods(answers[first - start : end - start], (first, end)) for first, end in tiers]
+            likelihoods = np.array(_joined(found))
         return {name: likelihoods - column if name in self._last else column for name, column in columns.items()}
 
     def results(self, columns: Columns, answers: Sequence[Answer], start: int) -> dict[str, Result]:
@@ -137,32 +140,33 @@ class ChatStage:
             for i, name in enumerate(self.names)
         }
 
-    def _judged(self, reward: Reward, answers: Sequence[Answer], start: int) -> Iterable[Sequence[float]]:
-        """A column for the reward's axis and for each of its details."""
-        judge, prompts, texts = self._judges[reward.axis.name], self.prompts[start:], [answer.text for answer in answers]
+    def _judged(self, reward: Reward, answers: Sequence[Answer], tier: Tier) -> Iterable[Sequence[float]]:
+        """A column for the reward's axis and for each of its details, of the answers to the prompts of one tier."""
+        judge, prompts = self._judges[reward.axis.name], self.prompts[slice(*tier)]
+        texts = [answer.text for answer in answers]
         if isinstance(judge, PairRM):
-            others = self._compared_with(reward, start)
+            others = self._compared_with(reward, tier)
             found = judge.compare(prompts, texts, others)
             return (100 * found.wins).tolist(), (100.0 * found.ties).tolist(), _words(texts), _words(others)
         if judge is not None:
             return [judge(prompts, texts)]
         if reward.kind == kinds.KL_TO_REFERENCE:
-            return [self._likelihoods(answers, start)]
-        given = self._answers_of(kinds.POLICY, start)
-        return [mean_log_likelihoods(self._model, self._rows[start:], [answer.tokens for answer in given])]
+            return [self._likelihoods(answers, tier)]
+        given = self._answers_of(kinds.POLICY, tier)
+        return [mean_log_likelihoods(self._model, self._rows[slice(*tier)], [answer.tokens for answer in given])]
 
-    def _compared_with(self, reward: Reward, start: int) -> list[str]:
+    def _compared_with(self, reward: Reward, tier: Tier) -> list[str]:
         if reward.baseline == kinds.FILE:
-            return [reward.answers[prompt.id] for prompt in self.prompts[start:]]
-        return [answer.text for answer in self._answers_of(reward.baseline, start)]
+            return [reward.answers[prompt.id] for prompt in self.prompts[slice(*tier)]]
+        return [answer.text for answer in self._answers_of(reward.baseline, tier)]
 
-    def _answers_of(self, end: str, start: int) -> list[Answer]:
+    def _answers_of(self, end: str, tier: Tier) -> list[Answer]:
         first, answers = self._given[end]
-        return answers[start - first :]
+        return answers[tier[0] - first : tier[1] - first]
 
-    def _likelihoods(self, answers: Sequence[Answer], start: int) -> list[float]:
+    def _likelihoods(self, answers: Sequence[Answer], tier: Tier) -> list[float]:
         tokens = [answer.tokens for answer in answers]
-        return log_likelihoods(self._model, self._rows[start:], tokens, self._generation.temperature)
+        return log_likelihoods(self._model, self._rows[slice(*tier)], tokens, self._generation.temperature)
 
     def _write(self, end: str) -> None:
         assert self._write_end is not None
@@ -218,6 +222,10 @@ def _asked(
     raise SuiteError(
         f"The suite asks for {num_items} prompts, and {len(found)} of {len(chat.prompts)} are short enough. Use a smaller size."
     )
+
+
+def _joined(parts: Iterable[Sequence[float]]) -> list[float]:
+    return [number for part in parts for number in part]
 
 
 def _words(texts: Sequence[str]) -> list[float]:

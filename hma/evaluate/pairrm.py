@@ -16,6 +16,7 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer
 from hma.errors import SuiteError
 from hma.evaluate.blender import import_llm_blender
 from hma.evaluate.prompts import Prompt
+from hma.evaluate.rewards import reason_of
 
 BATCH_SIZE = 32
 """Pairs of one forward pass."""
@@ -71,8 +72,9 @@ class PairRM:
     def compare(self, prompts: Sequence[Prompt], answers: Sequence[str], others: Sequence[str]) -> Comparison:
         """Each answer against the other one to the same prompt, in both orders.
 
-        What is longer than the ranker reads is cut at its end, as llm-blender cuts it. How much of an answer fits
-        depends on the longest prompt of its batch, so that it is the same for all answers to the same prompts.
+        What is longer than the ranker reads is cut at its end, as llm-blender cuts it. How much of an answer fits depends on
+        the longest prompt of its batch: it is the same for all answers to the same prompts, given in the same order, but in
+        another batch a long answer may keep more or less, and win or lose by it.
         """
         texts = [self._plain(prompt.text) for prompt in prompts]
         first, second = ([self._plain(answer) for answer in given] for given in (answers, others))
@@ -106,15 +108,16 @@ def _opened(ranker: Path, base: Path, device: torch.device) -> Any:
         if config.ranker_type != "pairranker":
             raise ValueError(f"its ranker_type is {config.ranker_type!r}, expected 'pairranker'")
         config.device = str(device)
-        tokenizer = AutoTokenizer.from_pretrained(base)
+        tokenizer = AutoTokenizer.from_pretrained(base, trust_remote_code=False)
         collator = build_collator("pairranker", tokenizer, config.source_maxlength, config.candidate_maxlength)
-        below = AutoModel.from_config(AutoConfig.from_pretrained(base), dtype=torch.float32)
+        below_config = AutoConfig.from_pretrained(base, trust_remote_code=False)
+        below = AutoModel.from_config(below_config, dtype=torch.float32, trust_remote_code=False)
         below.config.out_hidden_state_size = below.config.hidden_size
         below.resize_token_embeddings(len(tokenizer))
         model = CrossCompareReranker(below, config, tokenizer)
         load_model(model, ranker / "model.safetensors")
     except (OSError, ValueError, RuntimeError, KeyError, AttributeError, TypeError, AssertionError) as error:
-        reason = " ".join(str(error).split())[:300].rstrip(".")
+        reason = " ".join(reason_of(error).split())[:300].rstrip(".")
         raise SuiteError(f"The ranker {ranker} on {base} cannot be opened: {reason}. {_WANTED}") from error
     halved = config.fp16 and device.type in ("cuda", "mps")  # as llm-blender does
     blender = blender_package.Blender.__new__(blender_package.Blender)  # Its own constructor only warns that it is empty.

@@ -63,10 +63,10 @@ class RewardModel:
         are missing, or lacks the chat template that it needs."""
         self._name, self._format = folder.name, format
         try:
-            config = AutoConfig.from_pretrained(folder)
-            self._tokenizer = AutoTokenizer.from_pretrained(folder)
+            config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+            self._tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
         except (OSError, ValueError) as error:
-            raise SuiteError(f"The reward model {folder} cannot be opened: {error}") from None
+            raise SuiteError(f"The reward model {folder} cannot be opened: {reason_of(error)}") from None
         _check(folder, config, self._tokenizer, format)
         self._model = _opened(folder).to(device).eval()
         self._longest = getattr(config, "max_position_embeddings", None) or math.inf
@@ -124,15 +124,24 @@ def _check(folder: Path, config: PreTrainedConfig, tokenizer: PreTrainedTokenize
 
 def _opened(folder: Path) -> PreTrainedModel:
     try:
-        model, info = AutoModelForSequenceClassification.from_pretrained(folder, output_loading_info=True)
+        model, info = AutoModelForSequenceClassification.from_pretrained(
+            folder, trust_remote_code=False, output_loading_info=True
+        )
     except (OSError, ValueError, RuntimeError) as error:
-        raise SuiteError(f"The reward model {folder} cannot be opened: {error}") from None
+        raise SuiteError(f"The reward model {folder} cannot be opened: {reason_of(error)}") from None
     if missing := sorted(info["missing_keys"]):
         raise SuiteError(
             f"The reward model {folder} has no weights for {missing[0]}, which would be left to chance. "
             "Choose a model that was trained as a reward model."
         )
     return model
+
+
+def reason_of(error: Exception) -> str:
+    """Why transformers does not open a judge's folder. Code of its own is never run; unsaid, transformers would ask."""
+    if "trust_remote_code" in str(error):
+        return "it needs Python code of its own, which is not run for a judge. Choose one that transformers has the code of."
+    return str(error)
 
 
 def finite(rewards: Sequence[float], prompts: Sequence[Prompt], judge: str) -> list[float]:

@@ -54,11 +54,15 @@ class Planned:
         """What a person should know of how the requests were answered; of all tiers, the first that there is."""
         return next((plan.note for plan in self._plans.values() if plan.note), "")
 
+    def tiers(self, start: int) -> list[Tier]:
+        """The tiers of the items from ``start`` on."""
+        return tiers(self._ends, start, self._num_items)
+
     def responses(self, model: PreTrainedModel, progress: Progress, start: int = 0) -> list[Any]:
         """The model's answers to the requests of the items from ``start`` on."""
         found: list[Any] = []
         self.model_seconds = 0.0
-        for tier in tiers(self._ends, start, self._num_items):
+        for tier in self.tiers(start):
             if tier not in self._plans:
                 self._plans[tier] = self._plan(tier)
             plan, before = self._plans[tier], tier[0] - start

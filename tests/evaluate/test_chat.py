@@ -129,6 +129,12 @@ def test_a_wrong_reward_is_named(folder, reward, said):
         load_suite(rewarded(folder, PROGRAM, reward))
 
 
+def test_a_name_of_the_first_reward_is_refused(folder):
+    with pytest.raises(SuiteError, match="the first reward has the name 'liking', and is always called 'reward'"):
+        load_suite(rewarded(folder, {**PROGRAM, "name": "liking"}))
+    assert load_suite(rewarded(folder, {**PROGRAM, "name": "reward"})).chat.rewards[0].axis.name == "reward"
+
+
 @pytest.mark.parametrize("settings", [{"temperature": 0}, {"top_p": 0.9}])
 def test_a_kl_of_answers_that_are_not_plain_samples_is_refused(folder, settings):
     generation = {"max_new_tokens": 8, "temperature": 1.0, "top_p": 1.0, "seed": 3, **settings}

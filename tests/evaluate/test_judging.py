@@ -17,6 +17,7 @@ from hma.core.statistics import value
 from hma.errors import MeasureError, SuiteError
 from hma.evaluate.evaluator import BASELINE, Evaluator
 from hma.evaluate.generation import AnswerPlan
+from hma.evaluate.pairrm import PairRM
 from hma.evaluate.proxies import log_likelihoods
 from hma.evaluate.suite import load_suite
 from hma.study import SHIPPED, open_study
@@ -121,6 +122,38 @@ def test_a_point_goes_on_from_quick_to_full(study, workbench):
     rest = workbench.measure(study(*rewards, size="full"), merge(0.3), begun=begun)
     for name, result in full.results.items():
         np.testing.assert_array_equal((quick.results[name] + rest.results[name]).items, result.items)
+
+
+def test_the_shipped_judges_give_a_point_that_goes_on_the_bits_of_one_measured_at_once(tmp_path, monkeypatch):
+    """At a temperature that has answers run on, so that the ranker cuts them, where a longer prompt beside them does the more.
+
+    Its logits tell more than who wins.
+    """
+    compare, logits = PairRM.compare, []
+    monkeypatch.setattr(PairRM, "compare", lambda *given: logits.append(compare(*given)) or logits[-1])
+    shutil.copytree(SHIPPED, tmp_path, dirs_exist_ok=True)
+    data = json.loads((tmp_path / "judged.json").read_text())
+    data["chat"]["generation"] |= {"temperature": 3.0, "max_new_tokens": 64}
+    data["sizes"] = {"quick": 16, "full": 40}
+    data["abilities"] = data["abilities"][:1]
+    (tmp_path / "judged.json").write_text(json.dumps(data))
+    file = tmp_path / "prompts" / "validation.jsonl"
+    lines = file.read_text().splitlines()
+    lines[20] = json.dumps({**json.loads(lines[20]), "prompt": "flour " * 29})
+    file.write_text("\n".join(lines))
+    folders = tmp_path / "reference", tmp_path / "policy"
+    workbench = Workbench(*map(str, folders), device="cpu")
+    quick, full = (open_study(*folders, tmp_path / "judged.json", size=size) for size in ("quick", "full"))
+    recipe = Recipe(Partition.equal(quick.num_layers), (0.3,) * 3)
+    first, whole = workbench.measure(quick, recipe), workbench.measure(full, recipe)
+    begun = {name: (len(result.ids), result.item_set) for name, result in first.results.items()}
+    rest = workbench.measure(full, recipe, begun=begun)
+    assert whole.results["wins_words"].items.mean() > 40
+    called = np.concatenate([found.logits for found in logits], axis=1)
+    at = np.split(called, [16, 16 + 40], axis=1)
+    np.testing.assert_array_equal(np.concatenate([at[0], at[2]], axis=1), at[1])
+    for name, result in whole.results.items():
+        np.testing.assert_array_equal((first.results[name] + rest.results[name]).items, result.items, name)
 
 
 def test_the_ends_answer_once(study, workbench):

@@ -1,6 +1,7 @@
 """Judges of single answers: programs and reward models; what cannot judge is refused before it is asked."""
 
 import json
+import shutil
 
 import pytest
 import torch
@@ -9,11 +10,13 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, Llam
 
 from hma.errors import MeasureError, SuiteError
 from hma.evaluate.formats import HH_RLHF, judged_text
+from hma.evaluate.pairrm import PairRM
 from hma.evaluate.prompts import Prompt
 from hma.evaluate.rewards import RewardModel, program
 from hma.study import SHIPPED
 from tests import tiny
 
+RANKER = SHIPPED / "judges" / "ranker"
 CPU = torch.device("cpu")
 ASKED = [Prompt("one", ("p",)), Prompt("two", ("q", "r", "s"))]
 
@@ -118,6 +121,25 @@ def test_what_is_no_reward_model_is_refused(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "pairranker"}))
     with pytest.raises(SuiteError, match="cannot be opened"):
         RewardModel(tmp_path, CPU)
+
+
+OWN_CODE = {
+    "config.json": {"model_type": "own", "auto_map": {"AutoConfig": "own.Config"}},
+    "tokenizer_config.json": {"tokenizer_class": "Own", "auto_map": {"AutoTokenizer": [None, "own.Tokenizer"]}},
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "file"), [("reward model", "config.json"), ("reward model", "tokenizer_config.json"), ("ranker", "config.json")]
+)
+def test_code_of_a_judges_own_is_neither_run_nor_asked_about(tmp_path, monkeypatch, kind, file):
+    monkeypatch.setattr("builtins.input", lambda *_: "y")
+    folder = write_reward_model(tmp_path) if kind == "reward model" else shutil.copytree(RANKER / "base", tmp_path / "base")
+    (folder / file).write_text(json.dumps({**json.loads((folder / file).read_text()), **OWN_CODE[file]}))
+    (folder / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()\nclass Config: pass\nclass Tokenizer: pass\n")
+    with pytest.raises(SuiteError, match=r"cannot be opened: it needs Python code of its own"):
+        RewardModel(folder, CPU) if kind == "reward model" else PairRM(RANKER, folder, CPU)
+    assert not (tmp_path / "ran").exists()
 
 
 def test_an_answer_that_is_too_long_for_the_reward_model_is_named_before_any_forward(tmp_path):
