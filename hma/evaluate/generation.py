@@ -125,7 +125,8 @@ class AnswerPlan:
     ) -> None:
         """``prompts`` are texts as the model reads them; ``stops`` end an answer and are cut from it.
 
-        ``ids`` name the prompts, for their randomness; by default their numbers do; ``noise`` makes it. ``name`` says in errors what they are.
+        ``ids`` name the prompts, for their randomness; by default their numbers do; ``noise`` makes it. ``name`` says in
+        errors what they are.
 
         ``special_tokens`` False for prompts that already hold them (chat templates).
         Raises SuiteError when a prompt and its answer do not fit in ``context_length``.
