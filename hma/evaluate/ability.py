@@ -149,8 +149,10 @@ def _without_places(settings: Mapping[str, Any]) -> dict[str, Any]:
     kept = dict(settings)
     if Path(str(kept.get("dataset_path"))).is_absolute():
         del kept["dataset_path"]
-    if isinstance(kept.get("dataset_kwargs"), Mapping) and any(sources.data_files(kept).values()):
-        kept["dataset_kwargs"] = {k: v for k, v in kept["dataset_kwargs"].items() if k != "data_files"}
+    if isinstance(kept.get("dataset_kwargs"), Mapping):
+        places = ["data_files"] if any(sources.data_files(kept).values()) else []
+        places += ["data_dir"] if Path(str(kept["dataset_kwargs"].get("data_dir"))).is_absolute() else []
+        kept["dataset_kwargs"] = {k: v for k, v in kept["dataset_kwargs"].items() if k not in places}
     return kept
 
 

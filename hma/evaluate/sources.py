@@ -57,22 +57,30 @@ def _function(text: str, folder: Path) -> Function:
 
 
 def anchored(settings: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Settings of a task whose data files or data set's folder, where they lie at ``folder``, are named in full."""
+    """Settings of a task whose data files or data set's folder, where they lie at ``folder``, are named in full.
 
-    def named(names: Any) -> Any:
-        if isinstance(names, Mapping):
-            return {split: named(value) for split, value in names.items()}
-        files = [str(file) for name in listed(names) for file in _matching(folder, str(name))]
-        return files or names
-
+    A ``data_dir`` is a folder of files, and ``data_files`` are within it, unless the settings name a data set that it is in.
+    """
     settings = dict(settings)
-    kwargs = settings.get("dataset_kwargs")
-    if isinstance(kwargs, Mapping) and kwargs.get("data_files"):
-        settings["dataset_kwargs"] = {**kwargs, "data_files": named(kwargs["data_files"])}
-    path = settings.get("dataset_path")
+    kwargs, path = settings.get("dataset_kwargs"), settings.get("dataset_path")
+    if isinstance(kwargs, Mapping):
+        kwargs, within = dict(kwargs), folder
+        if isinstance(kwargs.get("data_dir"), str) and path in (None, *_LOCAL_FORMATS):
+            within = (folder / Path(kwargs["data_dir"]).expanduser()).resolve()
+            kwargs |= {"data_dir": str(within)} if within.is_dir() else {}
+        if kwargs.get("data_files"):
+            kwargs["data_files"] = _named(kwargs["data_files"], within)
+        settings["dataset_kwargs"] = kwargs
     if isinstance(path, str) and path not in _LOCAL_FORMATS and (found := folder / Path(path).expanduser()).is_dir():
         settings["dataset_path"] = str(found.resolve())
     return settings
+
+
+def _named(names: Any, folder: Path) -> Any:
+    if isinstance(names, Mapping):
+        return {split: _named(value, folder) for split, value in names.items()}
+    files = [str(file) for name in listed(names) for file in _matching(folder, str(name))]
+    return files or names
 
 
 def _matching(folder: Path, name: str) -> list[Path]:
@@ -121,9 +129,15 @@ def data_files(settings: Mapping[str, Any]) -> dict[str, list[Path]]:
 
 
 def folder_files(settings: Mapping[str, Any]) -> list[Path]:
-    """The files of the folder that anchored settings name as their data set; none where they name no folder."""
+    """The files of the folder that anchored settings name as their data set, or as its ``data_dir`` without ``data_files``.
+
+    None where they name no folder.
+    """
+    kwargs = settings.get("dataset_kwargs") or {}
     folder = Path(str(settings.get("dataset_path")))
     if not folder.is_absolute():
+        folder = Path(str(kwargs.get("data_dir")))
+    if not folder.is_absolute() or (settings.get("dataset_path") in _LOCAL_FORMATS and kwargs.get("data_files")):
         return []
     return sorted(f for f in folder.rglob("[!.]*") if f.is_file() and not f.relative_to(folder).parts[0].startswith("."))
 
@@ -131,7 +145,9 @@ def folder_files(settings: Mapping[str, Any]) -> list[Path]:
 def data_are_local(settings: Mapping[str, Any]) -> bool:
     """Whether anchored settings name data that need nothing from a hub: files, or a folder that holds a data set."""
     path, found = settings.get("dataset_path"), data_files(settings)
-    return (path in _LOCAL_FORMATS and bool(found) and all(found.values())) or Path(str(path)).is_absolute()
+    if path in _LOCAL_FORMATS:
+        return all(found.values()) if found else bool(folder_files(settings))
+    return Path(str(path)).is_absolute()
 
 
 def listed(value: Any) -> list[Any]:

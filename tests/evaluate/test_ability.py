@@ -144,6 +144,35 @@ def test_the_fingerprint_of_lm_evals_own_task_holds_its_version_its_files_and_th
     assert load_suite(entry(folder, settings={})).fingerprint != on_the_hub
 
 
+@pytest.mark.parametrize("files", [{}, {"data_files": {"validation": "validation.jsonl", "test": "test.jsonl"}}])
+def test_the_fingerprint_follows_the_contents_of_a_data_folder_not_its_place(folder, files):
+    data = folder / "data"
+    data.mkdir()
+    for split in ("validation", "test"):
+        shutil.copy(folder / f"items_{split}.jsonl", data / f"{split}.jsonl")
+    task = folder / "words.yaml"
+    text = task.read_text()
+    task.write_text(text[: text.index("dataset_kwargs")] + text[text.index("validation_split") :])
+
+    def suite(place):
+        return load_suite(entry(folder, settings={"dataset_kwargs": {"data_dir": place, **files}}), "test")
+
+    before = suite("data")
+    assert before.is_local and before.abilities[1].all_settings()["dataset_kwargs"]["data_dir"] == str(data)
+    moved = data.rename(folder.parent / "elsewhere")
+    assert suite(str(moved)).fingerprint == suite("../elsewhere").fingerprint == before.fingerprint
+    (moved / "test.jsonl").write_text((moved / "test.jsonl").read_text().replace("red", "green", 1))
+    assert suite(str(moved)).fingerprint != before.fingerprint
+
+    import torch
+
+    from hma.evaluate.abilities import AbilityTask
+    from tests import tiny
+
+    asked = AbilityTask(suite(str(moved)).abilities[1], "test", 12, tiny.tokenizer(), torch.device("cpu"))._documents
+    assert len(asked) == 12 and "green" in json.dumps([requests[0].doc for requests in asked])  # lm-eval reads the same files.
+
+
 def test_a_tasks_own_functions_are_run_only_for_a_suite_that_may(folder):
     data = json.loads((folder / "suite.json").read_text())
     data["reward"]["function"] = "hma.lab.reward:reward"
