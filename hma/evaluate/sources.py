@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from hma.errors import SuiteError
 _LOCAL_FORMATS = ("json", "csv", "parquet", "text", "arrow")
 """What lm-eval's ``dataset_path`` says when the data are files."""
 
+_WEIGHTS = (".safetensors", ".bin")
 _WHOLE, _WINDOWS, _WINDOW = 1 << 26, 64, 1 << 16
-"""Files up to the first many bytes are hashed whole; of larger ones, evenly spaced windows."""
+"""Weights up to the first many bytes are hashed whole; of larger ones, evenly spaced windows. All else is hashed whole."""
 
 
 class Function(str):
@@ -156,12 +158,20 @@ def listed(value: Any) -> list[Any]:
 
 
 def hash_of(path: Path) -> str:
-    """A hash of a file's contents."""
-    size = path.stat().st_size
-    if size <= _WHOLE:
+    """A hash of a file's contents; of large weights, of samples of them."""
+    stat = path.stat()
+    if stat.st_size <= _WHOLE:
         return hashlib.sha256(path.read_bytes()).hexdigest()
-    hasher = hashlib.sha256(str(size).encode())
+    return _hash_of_large(path, stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(maxsize=1024)
+def _hash_of_large(path: Path, size: int, written: int) -> str:
+    """Read once while its size and time of writing stay: data sets of gigabytes are asked for again and again."""
     with path.open("rb") as stream:
+        if path.suffix not in _WEIGHTS:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+        hasher = hashlib.sha256(str(size).encode())
         for i in range(_WINDOWS):
             stream.seek(i * (size - _WINDOW) // (_WINDOWS - 1))
             hasher.update(stream.read(_WINDOW))

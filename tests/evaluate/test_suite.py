@@ -89,6 +89,18 @@ def test_the_fingerprint_follows_included_settings_and_splits_of_other_names(fol
     assert AbilityTask(ability, "validation", 8, tiny.tokenizer(), torch.device("cpu"))  # lm-eval finds the same files
 
 
+def test_one_edited_line_of_large_data_is_seen(folder):
+    file = folder / "items_test.jsonl"
+    lines = file.read_text()
+    padding = json.dumps({**json.loads(lines.split("\n")[0]), "more": "x" * 2**20}) + "\n"
+    file.write_text(lines + 70 * padding)  # More than is sampled of weights.
+    before = load_suite(folder, "test").fingerprint
+    with file.open("r+") as stream:
+        stream.seek(len(lines) + 33 * len(padding) + 500_000)
+        stream.write("y")
+    assert load_suite(folder, "test").fingerprint != before
+
+
 def test_a_new_title_or_size_leaves_the_points_where_they_are(folder):
     before = load_suite(folder).fingerprint
     assert load_suite(changed(folder, title="Another", sizes={"tiny": 3, "quick": 8}), size="quick").fingerprint == before
