@@ -20,6 +20,17 @@ FIELDS = ("name", "title", "unit", "group", "task", "metric", "out_of", "setting
 
 SPLITS = ("validation", "test")
 
+_PLAIN = (
+    "num_fewshot",
+    "generation_kwargs",
+    "training_split",
+    "validation_split",
+    "test_split",
+    "fewshot_split",
+    "dataset_kwargs",
+)
+"""Settings that no code is in. Templates are code, lm-eval does not confine them; and its own scorers trust their data."""
+
 _PART = re.compile(r"([^\[\]:]+)(?:\[(-?\d+%?)?:(-?\d+%?)?\])?")
 
 
@@ -117,9 +128,11 @@ class Ability:
 
     @property
     def runs_own_code(self) -> bool:
-        """Whether it runs Python that came with neither lm-eval nor this project."""
+        """Whether it may run what came with neither lm-eval nor this project: in a task's file, or in settings."""
         ours = (installed.folder(), Path(__file__).resolve().parents[2] / "data")
-        return not any(self.task.is_relative_to(folder) for folder in ours) and sources.has_functions(self.all_settings())
+        if not any(self.task.is_relative_to(folder) for folder in ours) or set(self.settings) - set(_PLAIN):
+            return True
+        return bool(set(self.settings.get("dataset_kwargs") or {}) - {"revision"})
 
     def content(self, split: str) -> list[Any]:
         """Everything the scores of a split depend on: settings, and hashes of files."""

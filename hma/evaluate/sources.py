@@ -108,11 +108,6 @@ def task_files(settings: Mapping[str, Any], files: Iterable[Path], splits: Colle
     return [*files, *data, *sorted(programs)]
 
 
-def has_functions(settings: Mapping[str, Any]) -> bool:
-    """Whether a task's settings hold a ``!function``, which is run."""
-    return any(isinstance(value, Function) for value in _values(settings))
-
-
 def _values(value: Any) -> Iterator[Any]:
     """Everything within nested mappings and lists."""
     inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else None

@@ -51,8 +51,9 @@ def load_suite(
     """The suite in a JSON file, a folder or of a shipped one's name, without importing torch or lm-eval.
 
     ``size`` is one of the names under ``sizes``, the first of them by default; a smaller size is a prefix
-    of a larger one. A reward ``program`` takes the place of the first reward. Without ``may_run`` a suite that
-    names a program or a task's function of its own is refused: for a suite that was not named on the command line.
+    of a larger one. A reward ``program`` takes the place of the first reward. ``may_run`` is for who opens a suite that
+    nobody named on the command line to set false: one that may run code of its own (a reward program, a task's file with
+    its templates and functions, settings of that kind) is then refused; lm-eval's and the shipped tasks are not.
     Raises SuiteError for a missing file or field, an unknown split or size, or too few prompts.
     """
     path = find_suite(path)
@@ -81,8 +82,8 @@ def load_suite(
         )
     if not may_run and (own := next((ability for ability in abilities if ability.runs_own_code), None)):
         raise SuiteError(
-            f"The task {own.task} of the suite names functions (!function), which would be run. They are run only for suites "
-            "that are named on the command line: hma app --suite."
+            f"The task {own.task} of '{own.axis.name}', or its settings in the suite, may hold code (templates, functions) that "
+            "would be run. Such suites are run only when named on the command line: hma app --suite."
         )
     fingerprint = digest([VERSION, split, chat.content, _content(abilities, split)])
     return Suite(path, title, chat, abilities, split, size, num_items, ends, fingerprint)

@@ -1,6 +1,7 @@
 """What a suite says of an ability is checked when the suite is loaded, and every part of it is in the fingerprint."""
 
 import json
+import os
 import shutil
 
 import datasets
@@ -173,14 +174,55 @@ def test_the_fingerprint_follows_the_contents_of_a_data_folder_not_its_place(fol
     assert len(asked) == 12 and "green" in json.dumps([requests[0].doc for requests in asked])  # lm-eval reads the same files.
 
 
-def test_a_tasks_own_functions_are_run_only_for_a_suite_that_may(folder):
-    data = json.loads((folder / "suite.json").read_text())
-    data["reward"]["function"] = "hma.lab.reward:reward"
-    (folder / "suite.json").write_text(json.dumps(data))
-    with pytest.raises(SuiteError, match=r"words\.yaml of the suite names functions .*, which would be run"):
-        load_suite(folder, may_run=False)
-    named = {"task": "drop", "metric": "f1", "splits": {"validation": "train", "test": "validation"}}  # lm-eval's own functions.
-    assert load_suite(entry(folder, **named), may_run=False).abilities[1].runs_own_code is False
+SPLITS = {"validation": "train", "test": "validation"}
+
+
+@pytest.fixture
+def unnamed(tmp_path):
+    """A function that opens a suite of one ability, which nobody named on the command line."""
+    data = json.loads(find_suite("miniature").read_text())
+    for split, file in data["chat"]["prompts"].items():
+        data["chat"]["prompts"][split] = str(find_suite("miniature").parent / file)
+
+    def opened(**said):
+        data["abilities"] = [{"name": "a", "title": "A", "unit": "points", **said}]
+        (tmp_path / "suite.json").write_text(json.dumps(data))
+        return load_suite(tmp_path, may_run=False)
+
+    return opened
+
+
+TEMPLATE = "{{ cycler.__init__.__globals__.os.system('true') }}"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"doc_to_text": TEMPLATE},
+        {"description": TEMPLATE},
+        {"fewshot_config": {"samples": [], "doc_to_text": TEMPLATE}},
+        {"metric_list": [{"metric": "f1", "hf_evaluate": True}]},
+        {"dataset_path": "pandas"},
+        {"dataset_kwargs": {"data_files": "pickled.pkl"}},
+    ],
+)
+def test_settings_that_may_hold_code_are_run_only_for_a_suite_that_may(unnamed, settings):
+    drop = {"task": "drop", "metric": "f1", "splits": SPLITS}
+    plain = {"num_fewshot": 1, "fewshot_split": "train", "dataset_kwargs": {"revision": "v1"}}
+    assert unnamed(**drop) and unnamed(**drop, settings=plain)
+    with pytest.raises(SuiteError, match=r"of 'a', or its settings .* run only when named on the command line"):
+        unnamed(**drop, settings={**plain, **settings})
+
+
+def test_a_task_of_neither_lm_eval_nor_this_project_is_run_only_for_a_suite_that_may(unnamed, folder):
+    shipped = find_suite("miniature").parent / "tasks" / "reading.yaml"
+    assert unnamed(task=str(shipped), metric="f1")
+    (folder / "choice.yaml").write_text((folder / "choice.yaml").read_text().replace("{{text}}", TEMPLATE))
+    with pytest.raises(SuiteError, match=r"choice\.yaml of 'a', or its settings .* run only when named on the command line"):
+        unnamed(task=str(folder / "choice.yaml"), metric="acc")
+    by_way_of_ours = shipped.parent / os.path.relpath(folder / "choice.yaml", shipped.parent)
+    with pytest.raises(SuiteError, match="run only when named"):
+        unnamed(task=str(by_way_of_ours), metric="acc")
 
 
 def test_what_may_fetch_a_program_is_not_local(folder, tmp_path):
