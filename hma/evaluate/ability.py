@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 from hma.core.study import Axis
 from hma.errors import SuiteError
 from hma.evaluate import installed, sources
-from hma.evaluate.fields import refuse_unknown
+from hma.evaluate.fields import axis_of, refuse_unknown
 
 FIELDS = ("name", "title", "unit", "group", "task", "metric", "out_of", "settings", "splits", "shuffle")
 """What an ability's entry in a suite may say."""
@@ -176,14 +177,16 @@ def read_ability(data: Mapping[str, Any], suite: Path) -> Ability:
     have or lm-eval would drop. Raises KeyError, TypeError or ValueError for a missing or wrong field.
     """
     refuse_unknown("an ability", data, FIELDS)
-    axis = Axis(data["name"], data["title"], data["unit"], data.get("group", data["name"]))
+    axis = axis_of(data["name"], data["title"], data["unit"], data.get("group", data["name"]))
     settings = data.get("settings", {})
     if not isinstance(settings, dict):
         raise TypeError(f"the settings of '{axis.name}' are {settings!r}, expected an object")
+    if not isinstance(settings.get("dataset_kwargs") or {}, dict):
+        raise TypeError(f"the dataset_kwargs of '{axis.name}' are {settings['dataset_kwargs']!r}, expected an object")
     parts = {split: Part.parsed(text) for split, text in data.get("splits", {}).items()}
     refuse_unknown(f"'splits' of '{axis.name}'", parts, SPLITS)
     out_of = data.get("out_of", 1)
-    if isinstance(out_of, bool) or not isinstance(out_of, int | float) or out_of <= 0:
+    if isinstance(out_of, bool) or not isinstance(out_of, int | float) or not 0 < out_of <= sys.float_info.max:
         raise ValueError(f"'out_of' of '{axis.name}' is {out_of!r}, expected the metric's best value, such as 1 or 100")
     shuffle = data.get("shuffle")
     if shuffle is not None and (isinstance(shuffle, bool) or not isinstance(shuffle, int) or shuffle < 0):

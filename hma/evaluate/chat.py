@@ -15,7 +15,7 @@ from hma.core.study import Axis
 from hma.errors import CheckpointError, SuiteError
 from hma.evaluate import programs, sources
 from hma.evaluate.datafiles import find_files
-from hma.evaluate.fields import number, refuse_unknown
+from hma.evaluate.fields import axis_of, number, refuse_unknown
 from hma.evaluate.formats import CHAT_TEMPLATE, HUMAN, checked_format
 from hma.evaluate.prompts import Prompt, read_answers, read_prompts
 
@@ -226,7 +226,7 @@ def _axis(data: Mapping[str, Any], is_first: bool) -> Axis:
     """A reward's axis; a proxy's name and title say what it is. The first is the reward; the others have names of their own."""
     title, unit = _TITLES[data["kind"]]
     title, unit = data.get("title", title), data.get("unit", unit)
-    name = REWARD if is_first else str(data["name"])
+    name = axis_of(REWARD if is_first else data["name"], title, unit).name
     if data["kind"] in PROXIES:
         title = title if "proxy" in title.lower() else f"{title} (proxy)"
         name = name if is_first or name.startswith("proxy_") else f"proxy_{name}"

@@ -94,6 +94,11 @@ def test_a_task_is_a_file_a_folder_or_a_name(folder):
         ({"splits": {"test": "test[1-2]"}}, "is no part of a split"),
         ({"splits": {"validation": "test"}}, "validation items of 'words' are its test items"),
         ({"out_of": 0}, "'out_of' of 'words' is 0"),
+        ({"out_of": float("inf")}, "'out_of' of 'words' is inf"),
+        ({"settings": {"generation_kwargs": {"temperature": float("inf")}}}, "Infinity or NaN in the settings"),
+        ({"settings": {"dataset_kwargs": "v1"}}, "dataset_kwargs of 'words' are 'v1', expected an object"),
+        ({"group": ["x"]}, r"the group of 'words' is \['x'\], expected a text"),
+        ({"title": 5}, "the title of 'words' is 5, expected a text"),
         ({"shuffle": "yes"}, "'shuffle' of 'words' is 'yes'"),
         (
             {"task": "piqa", "metric": "acc"},
