@@ -83,8 +83,8 @@ def _engine(store: str | None) -> Engine:
 
 @st.cache_resource(show_spinner=False)
 def _study(reference: str, policy: str, suite: str, split: str, size: str) -> Study:
-    # A suite names programs, and so does the command line; what else a page may come to open is not to run any.
-    return open_study(reference, policy, suite, split, size, allowed(), program(), may_run=suite == sources()[2])
+    # A suite may run programs. This one is that of ``sources``, which the command line named; a page names none.
+    return open_study(reference, policy, suite, split, size, allowed(), program())
 
 
 @st.cache_resource(show_spinner=False)
