@@ -110,7 +110,7 @@ def test_a_wrong_chat_setting_is_named(folder, chat, said):
         ({**PROGRAM, "name": ["p"]}, "expected a text"),
         ({**PROGRAM, "name": "model"}, "names a score 'model', which stands for something else"),
         ({**PROGRAM, "name": "choice"}, "rewards and abilities with distinct names"),
-        (PROGRAM, "it has no 'name'"),
+        (PROGRAM, "a further reward, of kind 'program', has no 'name'"),
         ({**PROGRAM, "name": "p", "functions": "x"}, "kind program has the unknown field 'functions'"),
         ({"kind": "program", "name": "p", "function": "liking.py:reward"}, "on the command line only: --reward"),
         (
