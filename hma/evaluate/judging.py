@@ -178,7 +178,9 @@ def _opened(reward: Reward, prompts: Sequence[Prompt], device: torch.device) -> 
     if reward.kind == kinds.PROGRAM:
         return program(reward.judge)
     if reward.kind == kinds.REWARD_MODEL:
-        return RewardModel(Path(reward.judge), device, reward.format)
+        model = RewardModel(Path(reward.judge), device, reward.format)
+        model.check(prompts)
+        return model
     if reward.kind == kinds.PAIRRM:
         ranker = PairRM(Path(reward.judge), Path(reward.base), device)
         ranker.check(prompts)

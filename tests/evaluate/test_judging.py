@@ -194,6 +194,16 @@ def test_a_prompt_that_is_too_long_is_named_before_any_forward(study, workbench,
         hook.remove()
 
 
+def test_a_prompt_that_is_too_long_for_the_reward_model_is_named_before_any_forward(study, workbench, tmp_path):
+    model = {"kind": "reward_model", "model": str(write_reward_model(tmp_path / "judge", longest=8))}
+    hook = workbench._live.model.register_forward_pre_hook(forward_fails)
+    try:
+        with pytest.raises(SuiteError, match=r"'validation-0' has \d+ tokens, without an answer; the reward model judge reads 8"):
+            workbench.measure(study(model), merge(0.5))
+    finally:
+        hook.remove()
+
+
 def test_long_prompts_are_left_out_where_the_suite_says_so(study, workbench, tmp_path):
     generation = {"max_new_tokens": 8, "temperature": 1.0, "top_p": 1.0, "seed": 3, "max_prompt_tokens": 20, "skip_long": True}
     asked = study(PROGRAM, generation=generation)
