@@ -156,6 +156,19 @@ def test_the_shipped_judges_give_a_point_that_goes_on_the_bits_of_one_measured_a
         np.testing.assert_array_equal((first.results[name] + rest.results[name]).items, result.items, name)
 
 
+def test_the_sizes_of_a_suite_share_their_judges(study, tiny_pair, tmp_path):
+    """Two win rates against different baselines share a ranker too; other weights in the folder are another judge."""
+    folder = write_reward_model(tmp_path / "judge")
+    model = {"kind": "reward_model", "model": str(folder)}
+    rewards = (model, WINS, {**WINS, "name": "others", "baseline": "policy"})
+    workbench = Workbench(*map(str, tiny_pair), device="cpu")
+    quick, full = (workbench.prepare(study(*rewards, size=size))._chat._judges for size in ("quick", "full"))
+    assert quick["reward"] is full["reward"]
+    assert quick["wins"] is quick["others"] is full["wins"]
+    write_reward_model(folder, longest=32)
+    assert workbench.prepare(study(*rewards))._chat._judges["reward"] is not full["reward"]
+
+
 def test_the_ends_answer_once(study, workbench):
     asked, stages = study({**PROGRAM, "title": "once"}, {**WINS, "title": "once"}), []
     for alpha in (0.1, 0.2):
