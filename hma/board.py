@@ -105,7 +105,7 @@ class Board:
     def pairs(self) -> list[tuple[Point, Point]]:
         """The pairs of points whose items say what a difference takes to be shown: neighbours on the front, else the two ends.
 
-        Neighbours are what a choice is between. The ends are less alike than any two merges, so that they promise less.
+        Neighbours are what a choice is between. The ends are less alike as a rule, so that they promise less.
         """
         if len(self.front) > 1:
             return list(pairwise(self.front))

@@ -217,7 +217,7 @@ class Engine:
                 return ""  # Another process has measured it meanwhile.
             measurement = self._answer(worker, job, "measure", job.study, job.recipe, begun)
             self.store.add(job.study, replace(measurement, method=job.method))
-            return ""
+            return measurement.note
         try:
             return self._answer(worker, job, "export", job.study, job.recipe, job.target)
         except HmaError:

@@ -39,7 +39,8 @@ class Target:
 class Job:
     """One request as it stands: a measurement, or an export where ``target`` is not None.
 
-    ``state``: queued, running, finished, failed or cancelled. ``refused`` tells a failure that lies in what was
+    ``state``: queued, running, finished, failed or cancelled; ``message`` says why, what was written, or what to know of a
+    measurement. ``refused`` tells a failure that lies in what was
     asked. ``expected_seconds`` is what the study's last point took.
     """
 

@@ -94,7 +94,9 @@ def _by_key(board: Board, store: Store, given: str) -> Point:
         keys = ", ".join([point.key for point in found[:4]] + ["…"] * (len(found) > 4))
         raise HmaError(f"'{given}' begins the keys of {len(found)} points ({keys}). Give more of it.")
     for study in store.studies():
-        if study.key != board.study.key and any(point.key.startswith(given) for point in store.points(study)):
+        if study.key != board.study.key and any(
+            point.key.startswith(given) for point in store.points(replace(study, num_items=1))
+        ):
             raise HmaError(
                 f"The point {given} is of another study, {study.title} on {text.items(study)}. This one is {board.study.title} "
                 f"on {text.items(board.study)}, and only points of one study are compared. Choose the other with --split and "

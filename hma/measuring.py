@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.console import Console
+from rich.markup import escape
 
-from hma import report
+from hma import report, text
 from hma.core.recipe import Recipe
 from hma.core.study import Study
 from hma.engine import SWEEP, Engine, Job
 from hma.errors import Cancelled, MeasureError, Refused
+
+_screen = Console(stderr=True)
 
 _HOPELESS = 3
 """When so many points fail and none succeeds, the rest of a sweep is not tried."""
@@ -28,6 +31,9 @@ def measured(engine: Engine, study: Study, recipes: Sequence[Recipe], method: st
         jobs = _done(engine, study, missing, method, quiet)
     except KeyboardInterrupt:
         raise Cancelled("Stopped. Finished points are in the store; the same command goes on where it stopped.") from None
+    for job in jobs:
+        if job.state == "finished" and job.message:
+            _screen.print(f"[yellow]Note:[/yellow] {escape(text.printable(job.message))}", highlight=False, soft_wrap=True)
     failed = [job for job in jobs if job.is_over and job.state != "finished"]
     if failed:
         told = next((job for job in failed if job.refused), failed[0])
@@ -43,7 +49,7 @@ def _done(engine: Engine, study: Study, recipes: Sequence[Recipe], method: str, 
 
     The rest is not tried once one was refused, or when the first few all fail.
     """
-    with report.progress_bar(Console(stderr=True), len(recipes), hidden=quiet) as bar:
+    with report.progress_bar(_screen, len(recipes), hidden=quiet) as bar:
         jobs = [engine.submit(study, recipe, method, SWEEP) for recipe in recipes]
         for number, job in enumerate(jobs):
             jobs[number] = _watch(engine, job, number, bar)

@@ -9,7 +9,7 @@ from typing import Any
 from hma.core.difference import Difference
 from hma.core.front import ends
 from hma.core.point import MEAN, REWARD
-from hma.core.racing import Heat, flattery, heat
+from hma.core.racing import SURE, Heat, flattery, heat
 from hma.core.recipe import Recipe
 from hma.core.study import Study
 from hma.errors import SuiteError
@@ -28,19 +28,14 @@ class Round:
 
 @dataclass(frozen=True)
 class Race:
-    """The rounds before the last, and who reached that; by how much the first round's items flatter them, where it is known."""
+    """The rounds before the last, and who reached that; by how much the items of those flatter them, where it is known."""
 
     rounds: tuple[Round, ...]
     finalists: tuple[Recipe, ...]
     flattery: dict[str, Difference]
 
-    @property
-    def expected_losses(self) -> float:
-        """How many points of the front of all the items were dropped on the way, going by their shares of resamples."""
-        return sum(r.heat.expected_losses for r in self.rounds)
-
     def num_items(self, study: Study) -> tuple[int, int]:
-        """Items of each metric that were asked in all, and that would have been without a race, ending at ``study``."""
+        """Items of each metric that the race takes in all, and that all recipes would have taken at ``study``'s size."""
         sizes = [*((r.study.num_items, r.num_recipes) for r in self.rounds), (study.num_items, len(self.finalists))]
         asked, before = 0, 0
         for size, count in sizes:
@@ -54,8 +49,7 @@ class Race:
                 {"size": r.study.size, "num_items": r.study.num_items, "recipes": r.num_recipes, "kept": len(r.heat.kept)}
                 for r in self.rounds
             ],
-            "expected_losses": self.expected_losses,
-            "items_asked": asked,
+            "items_in_race": asked,
             "items_without_race": without,
             "flattery": {name: {"value": d.value, "low": d.low, "high": d.high} for name, d in self.flattery.items()},
         }
@@ -81,7 +75,7 @@ def run(study: Study, store: Store, recipes: Sequence[Recipe], measure: Callable
         rounds.append(Round(view, len(running), found))
         running = [recipe for key, recipe in keys.items() if key in found.kept]
     measure(study, running)
-    return Race(tuple(rounds), tuple(running), _flattery(study, store, running, sizes[0][0]))
+    return Race(tuple(rounds), tuple(running), _flattery(study, store, running, sizes[-1][0]))
 
 
 def _flattery(study: Study, store: Store, finalists: Sequence[Recipe], first: int) -> dict[str, Difference]:
@@ -98,14 +92,16 @@ def _flattery(study: Study, store: Store, finalists: Sequence[Recipe], first: in
 def words(race: Race, study: Study) -> list[str]:
     """What happened and what it costs, a sentence each."""
     asked, without = race.num_items(study)
+    if not any(r.heat.dropped for r in race.rounds):
+        return ["No merge is surely beaten by another on the smaller sizes, so that none was dropped."]
     told = [
-        f"Of {r.num_recipes} merges, {len(r.heat.kept)} went on from {r.study.num_items} items: the rest is on the front in at "
-        "most 1 of 20 paired resamples."
+        f"Of {r.num_recipes} merges, {len(r.heat.kept)} went on from {r.study.num_items} items: each of the rest is beaten by "
+        f"another in both reward and mean ability, in {SURE:.0%} of the paired resamples of each."
         for r in race.rounds
     ]
     told.append(
-        f"{asked:,} items of each metric were asked, {asked / without:.0%} of the {without:,} without a race. By their shares of "
-        f"resamples, {race.expected_losses:.1f} members of the front are expected to be among the dropped."
+        f"That takes {asked:,} items of each metric, {asked / without:.0%} of the {without:,} without a race. A dropped merge "
+        "may still belong to the front of all the items: rarely, and more likely where the first items are few."
     )
     if race.flattery:
         reward, ability = race.flattery[REWARD], race.flattery[MEAN]

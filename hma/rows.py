@@ -15,13 +15,15 @@ from hma.core.point import Point, Score
 from hma.core.recipe import Recipe
 from hma.core.statistics import Result
 from hma.core.study import Study
+from hma.errors import StoreError
 
 
 @dataclass(frozen=True)
 class Measurement:
     """What a worker brings back: a recipe's per-item results, and how they were got.
 
-    ``start`` is how many items the point had before, which are not among ``results``.
+    ``start`` is how many items the point had before, which are not among ``results``. ``note`` is for whoever waits for it,
+    and not stored.
     """
 
     recipe: Recipe
@@ -33,6 +35,7 @@ class Measurement:
     measured_at: str = ""
     effective_alphas: tuple[float, ...] = ()
     start: int = 0
+    note: str = ""
 
     @property
     def num_items(self) -> int:
@@ -46,7 +49,10 @@ def now() -> str:
 
 def copy_points(connection: sqlite3.Connection) -> int:
     """Copy the points of the attached store that are missing here, or shorter; returns how many."""
-    connection.execute("INSERT OR IGNORE INTO studies SELECT * FROM other.studies")
+    connection.execute(
+        "INSERT INTO studies SELECT * FROM other.studies WHERE true ON CONFLICT DO UPDATE SET study = excluded.study "
+        "WHERE json_extract(study, '$.num_items') < json_extract(excluded.study, '$.num_items')"
+    )
     connection.execute("INSERT OR IGNORE INTO item_sets SELECT * FROM other.item_sets")
     connection.execute(
         "DELETE FROM points WHERE EXISTS "
@@ -78,6 +84,29 @@ def insert_point(connection: sqlite3.Connection, key: str, study: Study, measure
     )
     for name, result in measurement.results.items():
         _write_result(connection, key, name, result)
+
+
+def check_items(connection: sqlite3.Connection, study: Study, measurement: Measurement) -> None:
+    """Raise StoreError when a measurement's items are not those, in their order, of the study's other points.
+
+    A study's key stands for its data as far as files show them; a data set on a hub may change where none does.
+    """
+    longest = "SELECT key FROM points WHERE study = ? ORDER BY num_items DESC LIMIT 1"
+    row = connection.execute(longest, (study.key,)).fetchone()
+    if row is None:
+        return
+    for name, item_set in connection.execute("SELECT name, item_set FROM results WHERE point = ?", row):
+        _, ids, hashes = _read_item_set(connection, item_set)
+        result = measurement.results.get(name)
+        place = slice(measurement.start, measurement.num_items)
+        names = [(ids, result.ids), *([(hashes, result.hashes)] if hashes and result.hashes else [])] if result else []
+        for known, new in names:
+            both = min(len(known[place]), len(new))
+            if known[place][:both] != new[:both]:
+                raise StoreError(
+                    f"The items of {name} are not those that the other points of this study were measured on, so that the "
+                    "point was not stored beside them: the data have changed where no file shows it. Measure into another store."
+                )
 
 
 def extend_point(connection: sqlite3.Connection, key: str, had: int, measurement: Measurement) -> None:

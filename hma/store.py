@@ -49,7 +49,10 @@ class Store:
                 schema.migrate(connection)
 
     def add(self, study: Study, measurement: Measurement) -> Point:
-        """Store a finished measurement and return its point. Of a point already there only further items are added."""
+        """Store a finished measurement and return its point. Of a point already there only further items are added.
+
+        Raises StoreError when its items are not those of the study's other points.
+        """
         key = study.point_key(measurement.recipe)
         with self._connection(write=True) as connection:
             connection.execute(
@@ -61,6 +64,7 @@ class Store:
             had = row[0] if row else 0
             if measurement.start > had:
                 raise ValueError(f"a measurement from item {measurement.start} on does not follow the {had} that {key} has")
+            rows.check_items(connection, study, measurement)
             if row is None:
                 rows.insert_point(connection, key, study, measurement)
             elif had < measurement.num_items:
@@ -128,6 +132,8 @@ class Store:
         """
         other = Path(other).resolve()
         try:
+            with self._lock:
+                self._points.clear()
             with self._connection(write=True, attach=other) as connection:
                 (version,) = connection.execute("PRAGMA other.user_version").fetchone()
                 schema.check_version(version, other)

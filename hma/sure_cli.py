@@ -150,8 +150,9 @@ def _print_difference(study: Study, first: Point, second: Point, found: Mapping[
     else:
         console.print("Indistinguishable on these items: neither the reward nor the mean ability is shown to differ.")
     console.print(
-        "Shown: the 95 % interval of the paired difference leaves zero out. Each interval stands by itself: of many differences "
-        "that are none, one in twenty is shown by chance, and more of pairs that were picked for their difference."
+        "Shown: the 95 % interval of the paired difference leaves zero out, and about six items or more differ. Each interval "
+        "stands by itself: of many differences that are none, one in twenty is shown by chance, and more of pairs that were "
+        "picked for their difference."
     )
 
 
@@ -205,7 +206,7 @@ def _print_power(
 def _power_notes(board: Board, effect: float | None) -> list[str]:
     count = len(board.pairs)
     neighbours = f"{count} {'pair' if count == 1 else 'pairs'} of neighbours on the front"
-    ends = "the two ends, which are less alike than merges: these are told apart better, as a rule"
+    ends = "the two ends: merges, which are more alike as a rule, are told apart better"
     notes = [
         f"A true difference of this size is shown in {text.share(POWER)} of runs, and none at all is taken for one in "
         f"{text.share(LEVEL)} (two-sided).",
@@ -213,7 +214,7 @@ def _power_notes(board: Board, effect: float | None) -> list[str]:
         "(correlation).",
     ]
     if not board.has_only_the_ends:
-        notes.append("the ends: the same for reference against policy, which are less alike than neighbours.")
+        notes.append("the ends: the same for reference against policy.")
     if effect is not None:
         notes.append(f"items for {effect:g}: how many, of each task, show a difference of that size.")
     return notes

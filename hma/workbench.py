@@ -109,9 +109,12 @@ class Workbench:
         effective = self._live.effective_alphas(recipe)
         merged = time.perf_counter()
 
+        noted = evaluator.notes
+
         def on_stage(stage: str, done: int, total: int) -> None:
             done_of[stage] = done / total
-            progress(stage, sum(done_of.values()) / len(done_of))
+            note = evaluator.notes.get(stage)
+            progress(f"{stage} ({note})" if note else stage, sum(done_of.values()) / len(done_of))
 
         results = evaluator.run(on_stage, start)
         elapsed = time.perf_counter() - started
@@ -124,6 +127,7 @@ class Workbench:
             timings=timings,
             effective_alphas=effective,
             start=start,
+            note="; ".join(f"{stage}: {note}" for stage, note in evaluator.notes.items() if noted.get(stage) != note),
         )
 
     def export(self, study: Study, recipe: Recipe, folder: str | Path, **options: Any) -> Exported:

@@ -20,6 +20,7 @@ from typing import Any, BinaryIO
 
 from hma.core.study import Study
 from hma.errors import Cancelled, CheckpointError, ExportError, HmaError, Outdated, SuiteError
+from hma.evaluate.failures import first_line, is_out_of_memory
 from hma.evaluate.suite import load_suite
 
 
@@ -148,17 +149,9 @@ def _explained(error: Exception) -> tuple[str, str]:
     if isinstance(error, HmaError):
         return "failed", str(error)
     traceback.print_exc()
-    if _is_out_of_memory(error):
-        reason = str(error).strip().split("\n")[0][:200]
-        return "fatal", f"The device ran out of memory ({reason}). Close what else uses it, or choose a smaller pair."
+    if is_out_of_memory(error):
+        return "fatal", f"The device ran out of memory ({first_line(error)}). Close what else uses it, or choose a smaller pair."
     return "fatal", f"An unexpected {type(error).__name__}: {error}. Nothing was kept of it."
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    """CUDA, MPS, the CPU's allocator and Python each say it in their own way."""
-    words = str(error).lower()
-    said = "out of memory" in words or "can't allocate memory" in words
-    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or said
 
 
 def main() -> None:

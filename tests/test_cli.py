@@ -109,7 +109,7 @@ def test_a_race_asks_more_items_of_those_that_may_be_on_the_front(tmp_path, opti
         counts = dict(connection.execute("SELECT key, num_items FROM points"))
     full = max(counts.values())
     assert {key for key, count in counts.items() if count == full} == kept and len(counts) == 6
-    assert printed["race"]["items_asked"] == sum(counts.values()) and printed["race"]["items_without_race"] == 6 * full
+    assert printed["race"]["items_in_race"] == sum(counts.values()) and printed["race"]["items_without_race"] == 6 * full
     assert {p["recipe"]["alphas"][0] for p in printed["points"]} >= {0, 1}  # The ends stay, wherever they stand.
     again = hma(*given, "--size", "full")
     assert f"Of 6 merges, {len(kept)} went on from {first['num_items']} items" in " ".join(again.stdout.split())
@@ -329,6 +329,9 @@ def test_an_address_that_is_not_this_machines_is_said_and_exits_2(address):
         (("bench", "start"), "to the first marker on its chart"),
         (("bench", "button"), "from the button to the new point"),
         (("bench", "export"), "against reading both ends and writing as many bytes"),
+        (("bench", "prefix"), "read once for all of them, against a row for each"),
+        (("bench", "suite"), "what they find must agree"),
+        (("bench", "reuse"), "only what is above the first changed block is computed"),
         (("export",), "The folder is there whole or not at all"),
         (("verify",), "Exits 2 when it is not"),
         (("push",), "Only what its recipe.json names is pushed"),

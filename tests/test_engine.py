@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hma import measuring
 from hma.core.recipe import Recipe
 from hma.engine import SWEEP, Engine, Job
 from hma.store import Store
@@ -227,7 +228,12 @@ def test_a_worker_in_an_unknown_state_is_replaced(tmp_path, tiny_pair, monkeypat
     monkeypatch.syspath_prepend(str(tmp_path))
     suite = tiny.write_suite(tmp_path / "suite")
     suite.write_text(suite.read_text().replace("tests.tiny:reward", "taste:reward"))
-    (tmp_path / "taste.py").write_text("def reward(prompt, answer): raise RuntimeError('MPS backend out of memory')")
+    (tmp_path / "taste.py").write_text(
+        "from hma.checkpoints.live import LiveModel\n"
+        "def write(*_): raise RuntimeError('MPS backend out of memory')\n"
+        "LiveModel.write = write\n"
+        "def reward(prompt, answer): return 1\n"
+    )
     study = open_study(*tiny_pair, suite)
     with Engine(Store(tmp_path / "p.sqlite")) as engine:
         job = engine.wait(engine.submit(study, recipe(study, 0.1, 0.2, 0.3)).id, timeout=60)
@@ -238,10 +244,70 @@ def test_a_worker_in_an_unknown_state_is_replaced(tmp_path, tiny_pair, monkeypat
         measured(engine, open_study(*tiny_pair, suite), 0.1, 0.2, 0.3)
 
 
+def test_memory_that_runs_out_halves_a_batch_and_a_worker_that_failed_measures_on(tmp_path, tiny_pair, monkeypatch):
+    """One worker: memory for five rows, so that the first point is measured with a note; then for none; then for all."""
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    suite = tiny.write_suite(tmp_path / "suite")
+    suite.write_text(suite.read_text().replace("tests.tiny:reward", "taste:reward"))
+    (tmp_path / "taste.py").write_text(OUT_OF_MEMORY.format(rows=tmp_path / "rows"))
+    study = open_study(*tiny_pair, suite)
+    with Engine(Store(tmp_path / "p.sqlite")) as engine:
+        (tmp_path / "rows").write_text("5")
+        job = measured(engine, study, 0.1, 0.2, 0.3)
+        assert "chat answers: batch halved to 4: out of memory" in job.message
+        pid = engine._worker.pid
+        (tmp_path / "rows").write_text("0")
+        failed = engine.wait(engine.submit(study, recipe(study, 0.4, 0.2, 0.3)).id, timeout=60)
+        assert failed.state == "failed"
+        assert "even with one at a time" in failed.message
+        assert engine.store.point(failed.key) is None
+        (tmp_path / "rows").write_text("100")
+        assert measured(engine, study, 0.4, 0.2, 0.3).message == ""
+        assert engine._worker.pid == pid
+
+
+OUT_OF_MEMORY = """
+import torch
+from transformers import LlamaForCausalLM
+
+forward = LlamaForCausalLM.forward
+
+def limited(self, input_ids=None, **named):
+    if len(input_ids) > int(open('{rows}').read()):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+    return forward(self, input_ids=input_ids, **named)
+
+limited.__signature__ = __import__("inspect").signature(forward)
+LlamaForCausalLM.forward = limited
+
+def reward(prompt, answer):
+    return 1
+"""
+"""A reward program that leaves the worker memory for as many rows as a file says."""
+
+
 def fake(tmp_path, opening='send("ready", "Fake")', measuring="time.sleep(60)"):
     script = tmp_path / "fake.py"
     script.write_text(FAKE.format(root=str(ROOT), opening=opening, measuring=measuring))
     return (sys.executable, str(script))
+
+
+NOTED = """
+        import numpy as np
+        from hma.core.statistics import Result
+        from hma.rows import Measurement
+        job, study, recipe, begun = rest
+        result = Result("mean", np.ones((study.num_items, 1)), tuple(map(str, range(study.num_items))))
+        names = ["reward", *(axis.name for axis in study.abilities)]
+        send("done", job, Measurement(recipe, dict.fromkeys(names, result), note="reading: batch halved to [4]"))
+"""
+
+
+def test_what_there_is_to_say_of_a_measurement_reaches_the_command_line(tmp_path, tiny_study, capsys):
+    with Engine(Store(tmp_path / "p.sqlite"), fake(tmp_path, measuring=NOTED.strip())) as engine:
+        assert measuring.measured(engine, tiny_study, [recipe(tiny_study, 0.1, 0.1, 0.1)], "single", True) == 1
+    assert capsys.readouterr().err == "Note: reading: batch halved to [4]\n"
 
 
 def test_a_measurement_that_does_not_stop_is_ended(tmp_path, tiny_study, monkeypatch):

@@ -13,7 +13,7 @@ ALLOWED = {
     "errors": set(),
     "core": {"errors"},
     "schema": {"errors"},
-    "rows": {"core"},
+    "rows": {"core", "errors"},
     "store": {"core", "errors", "rows", "schema"},
     "checkpoints": {"core", "errors"},
     "evaluate": {"checkpoints", "core", "errors"},
@@ -35,7 +35,7 @@ ALLOWED = {
     "sure_cli": {"board", "core", "errors", "lookup", "options", "report", "store", "study", "text"},
     "launch": {"errors"},
     "race": {"core", "errors", "evaluate", "store"},
-    "measuring": {"core", "engine", "errors", "report"},
+    "measuring": {"core", "engine", "errors", "report", "text"},
     "sweep_cli": {"board", "core", "engine", "measuring", "options", "race", "report", "study"},
     "card": {"board", "checkpoints", "core", "look", "picture", "text"},
     "methods": {"checkpoints", "core", "errors"},
@@ -43,7 +43,7 @@ ALLOWED = {
     "push": {"checkpoints", "errors"},
     "export_cli": {"board", "card", "checkpoints", "core", "errors", "evaluate", "options", "push", "study", "text"},
     "pair_cli": {"checkpoints", "core", "options"},
-    "bench": {"board", "checkpoints", "core", "errors", "engine", "store", "study", "ui"},
+    "bench": {"board", "checkpoints", "core", "errors", "engine", "evaluate", "store", "study", "ui"},
     "__main__": {"board", "checkpoints", "core", "errors", "engine", "store", "study"}
     | {
         "lab",

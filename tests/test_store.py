@@ -115,6 +115,28 @@ def test_the_larger_point_is_taken_in(tmp_path):
     assert mine.take_in(other.path) == 0 and len(mine.points(LARGE)) == 1
 
 
+def test_a_point_on_other_items_is_not_stored_beside_the_studys(tmp_path):
+    store, taken = Store(tmp_path / "points.sqlite"), measurement(num_items=12)
+
+    def hashed(of, change=""):
+        results = {
+            name: replace(r, hashes=tuple(f"{change if name == 'choice' else ''}{i}" for i in r.ids))
+            for name, r in of.results.items()
+        }
+        return replace(of, results=results)
+
+    store.add(STUDY, part(hashed(taken), 0, 5))
+    store.add(LARGE, replace(hashed(measurement(0.3, num_items=12))))
+    for other in (hashed(measurement(0.4), "new "), hashed(measurement(0.4, num_items=12), "new ")):
+        with pytest.raises(StoreError, match="items of choice are not those"):
+            store.add(STUDY, other)
+    with pytest.raises(StoreError, match="items of choice are not those"):
+        store.add(LARGE, part(hashed(taken, "new "), 5))
+    assert len(store.points(STUDY)) == 2 and len(store.points(LARGE)) == 1
+    store.add(LARGE, part(hashed(taken), 5))
+    assert len(store.points(LARGE)) == 2
+
+
 def test_item_hashes_are_kept(tmp_path):
     store, taken = Store(tmp_path / "points.sqlite"), measurement()
     hashed = {name: replace(r, hashes=tuple(f"{name}{i}" for i in r.ids)) for name, r in taken.results.items()}

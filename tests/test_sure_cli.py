@@ -1,7 +1,7 @@
 """How sure we are on the command line: the front's shares and intervals, the difference of two points, and power."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -116,9 +116,7 @@ def test_a_difference_is_what_the_second_point_has_more_with_its_interval_in_wor
     wanted = differences(said.store.results(second.key), said.store.results(board.policy.key), board.study.groups)
     assert set(found["differences"]) == {"reward", *world.ABILITIES, "mean ability"}
     for name, one in wanted.items():
-        assert found["differences"][name] == {
-            "value": one.value, "low": one.low, "high": one.high, "num_items": one.num_items, "shown": one.is_shown
-        }  # fmt: skip
+        assert found["differences"][name] == asdict(one) | {"shown": one.is_shown}
     assert found["indistinguishable"] == are_indistinguishable(board.policy, second)
     words = said("difference", "policy", "0.1")
     assert "40 validation items (quick)" in words

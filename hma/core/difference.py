@@ -14,15 +14,22 @@ from hma.core.statistics import Result
 FEWEST_ITEMS = 6
 """Items below which no difference is shown: even where five all agree in sign, chance has them agree in one of 16 tries."""
 
+_MOST_TIES = 0.004
+"""Resamples without a difference above which too few items differ: of six, e^-6 = 0.25 % draw none; of five, 0.67 %."""
+
 
 @dataclass(frozen=True)
 class Difference:
-    """A difference with its 95 % interval, over so many items."""
+    """A difference with its 95 % interval, over so many items: of a mean over tasks, those of the task with the fewest.
+
+    ``ties`` is the share of resamples in which there is none: those that drew no item that differs.
+    """
 
     value: float
     low: float
     high: float
     num_items: int
+    ties: float = 0.0
 
     @property
     def half_width(self) -> float:
@@ -30,12 +37,12 @@ class Difference:
 
     @property
     def is_shown(self) -> bool:
-        """Whether the interval leaves zero out.
+        """Whether the interval leaves zero out, and enough items differ.
 
         Each interval stands by itself: of many differences that are none, one in twenty is shown by chance, and a pair
         that was picked for its difference is shown more often than that.
         """
-        return self.num_items >= FEWEST_ITEMS and not self.low <= 0 <= self.high
+        return self.num_items >= FEWEST_ITEMS and self.ties <= _MOST_TIES and not self.low <= 0 <= self.high
 
 
 def difference(one: Score, other: Score) -> Difference:
@@ -47,8 +54,7 @@ def difference(one: Score, other: Score) -> Difference:
         raise ValueError("only the reward and the mean ability of a stored point keep their resamples")
     if one.num_items != other.num_items:
         raise ValueError(f"{one.num_items} items cannot be paired with {other.num_items}")
-    low, high = statistics.interval(one.samples - other.samples)
-    return Difference(one.value - other.value, low, high, one.num_items)
+    return _difference(one.value - other.value, one.samples - other.samples, one.fewest_items or one.num_items)
 
 
 def differences(
@@ -62,8 +68,12 @@ def differences(
     values = {n: np.float64(statistics.value(one[n]) - statistics.value(other[n])) for n in one}
     values[MEAN] = over_groups(values, groups)
     counts = {n: len(result.items) for n, result in one.items()}
-    counts[MEAN] = sum(counts[task] for tasks in groups.values() for task in tasks)
-    return {n: Difference(float(values[n]), *statistics.interval(samples[n]), counts[n]) for n in samples}
+    counts[MEAN] = min(counts[task] for tasks in groups.values() for task in tasks)
+    return {n: _difference(float(values[n]), samples[n], counts[n]) for n in samples}
+
+
+def _difference(value: float, samples: np.ndarray, num_items: int) -> Difference:
+    return Difference(value, *statistics.interval(samples), num_items, float((np.abs(samples) < 1e-9).mean()))
 
 
 def difference_samples(
@@ -84,5 +94,7 @@ def check_paired(one: Mapping[str, Result], other: Mapping[str, Result]) -> None
     if set(one) != set(other):
         raise ValueError(f"scores {sorted(one)} cannot be paired with {sorted(other)}")
     for name in one:
-        if (one[name].aggregation, one[name].ids) != (other[name].aggregation, other[name].ids):
+        hashes = one[name].hashes and other[name].hashes  # Old results have none.
+        same = one[name].hashes == other[name].hashes if hashes else one[name].ids == other[name].ids
+        if one[name].aggregation != other[name].aggregation or not same:
             raise ValueError(f"the results of {name} are of other items, so that they cannot be paired")

@@ -24,7 +24,8 @@ class Score:
     """A metric's value, larger is better, with its standard error, item count and 95 % interval.
 
     ``samples`` is its value in each resample of the items, ``(NUM_RESAMPLES,)``, alike for every point of a study:
-    kept for the two axes of the chart, whose points are compared with one another; None for the rest.
+    kept for the two axes of the chart, whose points are compared with one another; None for the rest. ``fewest_items`` is,
+    of a mean over tasks, whose ``num_items`` adds up over them, the count of the task with the fewest.
     """
 
     value: float
@@ -33,6 +34,7 @@ class Score:
     low: float
     high: float
     samples: np.ndarray | None = field(default=None, repr=False, compare=False)
+    fewest_items: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         return {"value": self.value, "standard_error": self.standard_error, "num_items": self.num_items}
@@ -102,7 +104,8 @@ def scores_of(
         low, high = map(float, intervals[MEAN][place])
         mean = samples[MEAN][place]
         num_items = sum(scores[task].num_items for task in tasks)
-        found.append((scores, Score(value, float(mean.std(ddof=1)), num_items, low, high, mean)))
+        fewest = min(scores[task].num_items for task in tasks)
+        found.append((scores, Score(value, float(mean.std(ddof=1)), num_items, low, high, mean, fewest)))
     return found
 
 

@@ -67,7 +67,7 @@ class Spread:
 def power(
     pairs: Sequence[tuple[Mapping[str, Result], Mapping[str, Result]]], groups: Mapping[str, Sequence[str]]
 ) -> dict[str, Spread]:
-    """The spread of each score, by name and as ``MEAN`` over ``groups``, with the variances of all ``pairs`` averaged.
+    """The spread of each score, by name and as ``MEAN`` over ``groups``, with the variances of ``pairs`` averaged.
 
     Scores of fewer than two items are left out, and ``MEAN`` with them. Raises ValueError for a pair of other items.
     """
@@ -101,7 +101,8 @@ def _mean(tasks: Mapping[str, Spread], weights: Mapping[str, float]) -> Spread:
 
 
 def _pooled(spreads: Sequence[Spread]) -> Spread:
-    """One spread from several of as many items: variances are averaged."""
+    """One spread from several of as many items: variances are averaged, of the pairs that differ on any item at all."""
+    spreads = [s for s in spreads if s.difference_variance > 0] or spreads
     variance = float(np.mean([s.variance for s in spreads]))
     difference = float(np.mean([s.difference_variance for s in spreads]))
     return Spread(variance, difference, math.sqrt(np.mean([s.standard_error**2 for s in spreads])))

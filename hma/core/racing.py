@@ -9,34 +9,39 @@ import numpy as np
 
 from hma.core import statistics
 from hma.core.difference import Difference
-from hma.core.front import ends
+from hma.core.front import ends, front
 from hma.core.point import MEAN, REWARD, Point, over_groups, resampled_scores
 from hma.core.statistics import Result
-from hma.core.sure import sureness
 
-SPARE = 0.05
-"""A point that is on the front in at most this share of the resamples is out of the race."""
+SURE = 0.99
+"""The share of resamples in which a point must be beaten on each axis to be out of the race."""
 
 
 @dataclass(frozen=True)
 class Heat:
-    """Who goes on from one size to the next: the keys that do, and of those that do not their share of resamples on the front."""
+    """Who goes on from one size to the next: the keys that do, and of each that does not the key that beats it."""
 
     kept: tuple[str, ...]
-    dropped: Mapping[str, float]
-
-    @property
-    def expected_losses(self) -> float:
-        """How many of the dropped points the front of all the items would have, going by their shares."""
-        return sum(self.dropped.values())
+    dropped: Mapping[str, str]
 
 
-def heat(points: Sequence[Point], spare: float = SPARE) -> Heat:
-    """Of points on the same items, those whose place off the front is not decided; the two ends always go on."""
-    shares = sureness(points).shares
+def heat(points: Sequence[Point]) -> Heat:
+    """Of points on the same items, those that no other one surely beats; the two ends always go on.
+
+    Beaten is who has both less reward and less mean ability than one and the same member of the front, each in ``SURE`` of
+    the paired resamples. That a point leaves the front in most resamples is no reason to drop it: where it answered every
+    prompt as its neighbour did, items that tell them apart are yet to come.
+    """
     always = {end.key for end in ends(points) if end is not None}
-    kept = tuple(p.key for p in points if shares[p.key] > spare or p.key in always)
-    return Heat(kept, {key: share for key, share in shares.items() if key not in kept})
+    best = front(points)
+    planes = [[(p.reward.samples, p.ability.samples) for p in some] for some in (best, points)]
+    rivals = np.array(planes[0])  # (front, 2, resamples)
+    dropped = {}
+    for point, plane in zip(points, planes[1], strict=True):
+        beaten = (rivals > np.array(plane)).mean(axis=2).min(axis=1)
+        if point.key not in always and beaten.max() >= SURE:
+            dropped[point.key] = best[int(beaten.argmax())].key
+    return Heat(tuple(p.key for p in points if p.key not in dropped), dropped)
 
 
 def flattery(

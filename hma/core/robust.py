@@ -36,7 +36,8 @@ def robust_tax(
     over ``groups`` (equal ones where all groups are of one size): rho 0 is the tax itself, and from ``most(groups)`` on
     it is the worst task's. It is the adversarial weighting of tasks of Mao et al. 2021 (Bandit-based multi-task
     learning) on points as they are measured, not in training. Each resample of the items has worst weights of its own,
-    and the interval is mirrored, since the worst of several looks worse than it is.
+    and the interval is mirrored, since the worst of several looks worse than it is; at rho 0, where nothing is picked, it is
+    the mean tax's own.
     """
     mean = mean_weights(groups)
     drawn = difference_samples(reference, point, groups)
@@ -44,7 +45,8 @@ def robust_tax(
     samples = np.stack([drawn[task] for task in mean], axis=1)
     base = np.array(list(mean.values()))
     value, weights = worst(taxes, rho, base)
-    low, high = statistics.mirrored_interval(float(value), worst(samples, rho, base)[0])
+    drawn_values = worst(samples, rho, base)[0]
+    low, high = statistics.mirrored_interval(float(value), drawn_values) if rho > 0 else statistics.interval(drawn_values)
     return RobustTax(rho, float(value), low, high, dict(zip(mean, map(float, weights), strict=True)))
 
 

@@ -57,7 +57,7 @@ class AbilityTask:
 
         def plan(tier: Tier) -> Plan:
             try:
-                return _plan(self._requests(*tier), tokenizer, device, context_length)
+                return _plan(self._requests(*tier), tokenizer, device, context_length, self.name)
             except SuiteError as error:
                 raise SuiteError(f"{self.name}: {error}") from None
 
@@ -67,6 +67,11 @@ class AbilityTask:
     def model_seconds(self) -> float:
         """Seconds that the last ``responses`` spent in the model itself."""
         return self._planned.model_seconds
+
+    @property
+    def note(self) -> str:
+        """What a person should know of how the task was measured."""
+        return self._planned.note
 
     def result(self, model: PreTrainedModel, progress: Progress = no_progress, start: int = 0) -> Result:
         """Measure the model on the task's items from ``start`` on."""
@@ -105,6 +110,10 @@ class _Several:
     def model_seconds(self) -> float:
         return sum(plan.model_seconds for plan, _ in self._plans)
 
+    @property
+    def note(self) -> str:
+        return next((plan.note for plan, _ in self._plans if plan.note), "")
+
     def responses(self, model: PreTrainedModel, progress: Progress = no_progress) -> list[Any]:
         """The model's answer to each request, in the order of all."""
         found: list[Any] = [None] * self._total
@@ -121,7 +130,11 @@ class _Several:
 
 
 def _plan(
-    requests: Sequence[Instance], tokenizer: PreTrainedTokenizerBase, device: torch.device, context_length: int | None
+    requests: Sequence[Instance],
+    tokenizer: PreTrainedTokenizerBase,
+    device: torch.device,
+    context_length: int | None,
+    name: str,
 ) -> Plan:
     kinds: dict[str, list[int]] = {}
     for place, request in enumerate(requests):
@@ -130,9 +143,9 @@ def _plan(
     for kind, places in kinds.items():
         asked = [requests[place] for place in places]
         if kind == "loglikelihood":
-            plan = LikelihoodPlan([request.args for request in asked], tokenizer, device, context_length=context_length)
+            plan = LikelihoodPlan([r.args for r in asked], tokenizer, device, context_length=context_length, name=name)
         elif kind == "generate_until":
-            plan = _answer_plan(asked, tokenizer, device, context_length)
+            plan = _answer_plan(asked, tokenizer, device, context_length, name)
         else:
             raise SuiteError(f"It makes '{kind}' requests. Supported are loglikelihood and generate_until.")
         plans.append((plan, places))
@@ -140,7 +153,11 @@ def _plan(
 
 
 def _answer_plan(
-    requests: Sequence[Instance], tokenizer: PreTrainedTokenizerBase, device: torch.device, context_length: int | None
+    requests: Sequence[Instance],
+    tokenizer: PreTrainedTokenizerBase,
+    device: torch.device,
+    context_length: int | None,
+    name: str,
 ) -> AnswerPlan:
     said = requests[0].args[1]
     if any(request.args[1] != said for request in requests):
@@ -157,6 +174,7 @@ def _answer_plan(
         max_new_tokens=settings["max_gen_toks"],
         stops=settings["until"],
         context_length=context_length,
+        name=name,
     )
 
 

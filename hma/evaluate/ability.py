@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,12 +14,23 @@ import numpy as np
 from hma.core.study import Axis
 from hma.errors import SuiteError
 from hma.evaluate import installed, sources
-from hma.evaluate.fields import refuse_unknown
+from hma.evaluate.fields import axis_of, refuse_unknown
 
 FIELDS = ("name", "title", "unit", "group", "task", "metric", "out_of", "settings", "splits", "shuffle")
 """What an ability's entry in a suite may say."""
 
 SPLITS = ("validation", "test")
+
+_PLAIN = (
+    "num_fewshot",
+    "generation_kwargs",
+    "training_split",
+    "validation_split",
+    "test_split",
+    "fewshot_split",
+    "dataset_kwargs",
+)
+"""Settings that no code is in. Templates are code, lm-eval does not confine them; and its own scorers trust their data."""
 
 _PART = re.compile(r"([^\[\]:]+)(?:\[(-?\d+%?)?:(-?\d+%?)?\])?")
 
@@ -117,9 +129,11 @@ class Ability:
 
     @property
     def runs_own_code(self) -> bool:
-        """Whether it runs Python that came with neither lm-eval nor this project."""
+        """Whether it may run what came with neither lm-eval nor this project: in a task's file, or in settings."""
         ours = (installed.folder(), Path(__file__).resolve().parents[2] / "data")
-        return not any(self.task.is_relative_to(folder) for folder in ours) and sources.has_functions(self.all_settings())
+        if not any(self.task.is_relative_to(folder) for folder in ours) or set(self.settings) - set(_PLAIN):
+            return True
+        return bool(set(self.settings.get("dataset_kwargs") or {}) - {"revision"})
 
     def content(self, split: str) -> list[Any]:
         """Everything the scores of a split depend on: settings, and hashes of files."""
@@ -149,8 +163,10 @@ def _without_places(settings: Mapping[str, Any]) -> dict[str, Any]:
     kept = dict(settings)
     if Path(str(kept.get("dataset_path"))).is_absolute():
         del kept["dataset_path"]
-    if isinstance(kept.get("dataset_kwargs"), Mapping) and any(sources.data_files(kept).values()):
-        kept["dataset_kwargs"] = {k: v for k, v in kept["dataset_kwargs"].items() if k != "data_files"}
+    if isinstance(kept.get("dataset_kwargs"), Mapping):
+        places = ["data_files"] if any(sources.data_files(kept).values()) else []
+        places += ["data_dir"] if Path(str(kept["dataset_kwargs"].get("data_dir"))).is_absolute() else []
+        kept["dataset_kwargs"] = {k: v for k, v in kept["dataset_kwargs"].items() if k not in places}
     return kept
 
 
@@ -161,14 +177,16 @@ def read_ability(data: Mapping[str, Any], suite: Path) -> Ability:
     have or lm-eval would drop. Raises KeyError, TypeError or ValueError for a missing or wrong field.
     """
     refuse_unknown("an ability", data, FIELDS)
-    axis = Axis(data["name"], data["title"], data["unit"], data.get("group", data["name"]))
+    axis = axis_of(data["name"], data["title"], data["unit"], data.get("group", data["name"]))
     settings = data.get("settings", {})
     if not isinstance(settings, dict):
         raise TypeError(f"the settings of '{axis.name}' are {settings!r}, expected an object")
+    if not isinstance(settings.get("dataset_kwargs") or {}, dict):
+        raise TypeError(f"the dataset_kwargs of '{axis.name}' are {settings['dataset_kwargs']!r}, expected an object")
     parts = {split: Part.parsed(text) for split, text in data.get("splits", {}).items()}
     refuse_unknown(f"'splits' of '{axis.name}'", parts, SPLITS)
     out_of = data.get("out_of", 1)
-    if isinstance(out_of, bool) or not isinstance(out_of, int | float) or out_of <= 0:
+    if isinstance(out_of, bool) or not isinstance(out_of, int | float) or not 0 < out_of <= sys.float_info.max:
         raise ValueError(f"'out_of' of '{axis.name}' is {out_of!r}, expected the metric's best value, such as 1 or 100")
     shuffle = data.get("shuffle")
     if shuffle is not None and (isinstance(shuffle, bool) or not isinstance(shuffle, int) or shuffle < 0):

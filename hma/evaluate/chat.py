@@ -15,7 +15,7 @@ from hma.core.study import Axis
 from hma.errors import CheckpointError, SuiteError
 from hma.evaluate import programs, sources
 from hma.evaluate.datafiles import find_files
-from hma.evaluate.fields import number, refuse_unknown
+from hma.evaluate.fields import axis_of, number, refuse_unknown
 from hma.evaluate.formats import CHAT_TEMPLATE, HUMAN, checked_format
 from hma.evaluate.prompts import Prompt, read_answers, read_prompts
 
@@ -234,7 +234,9 @@ def _axis(data: Mapping[str, Any], is_first: bool) -> Axis:
             f"the first reward has the name {data['name']!r}, and is always called '{REWARD}': leave its name out, or give it a "
             "'title', which is what is shown"
         )
-    name = REWARD if is_first else str(data["name"])
+    if not is_first and "name" not in data:
+        raise ValueError(f"a further reward, of kind '{data['kind']}', has no 'name'; only the first may leave it out")
+    name = axis_of(REWARD if is_first else data["name"], title, unit).name
     if data["kind"] in PROXIES:
         title = title if "proxy" in title.lower() else f"{title} (proxy)"
         name = name if is_first or name.startswith("proxy_") else f"proxy_{name}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +42,7 @@ def rows_of(file: Path) -> list[Row]:
             return list(_parquet(file))
         content = file.read_bytes()
         text = (gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content).decode("utf-8")
-    except (OSError, EOFError, ValueError) as error:
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         raise SuiteError(f"{file} cannot be read: {error}. Expected JSON lines, a JSON list or parquet.") from None
     return list(_listed(file, text) if text.lstrip()[:1] == "[" else _lines(file, text))
 

@@ -65,6 +65,12 @@ class Evaluator:
         """Seconds of the last run spent in the model's own forward passes and ``generate``, added up over stages."""
         return self._chat.planned.model_seconds + sum(task.model_seconds for task in self._tasks)
 
+    @property
+    def notes(self) -> dict[str, str]:
+        """What a person should know of how a stage is measured, by its name; only of those that have something to say."""
+        said = {CHAT: self._chat.note, **{task.name: task.note for task in self._tasks}}
+        return {stage: note for stage, note in said.items() if note}
+
     def item_sets(self, num_items: int) -> dict[str, str]:
         """The names of the first ``num_items`` items of each metric."""
         asked = {**dict.fromkeys(self._chat.names, self._chat), **{task.name: task for task in self._tasks}}

@@ -12,6 +12,7 @@ import inspect
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -19,6 +20,8 @@ from transformers import DynamicCache, LogitsProcessor, PreTrainedModel, PreTrai
 from transformers.generation.logits_process import TemperatureLogitsWarper, TopPLogitsWarper
 
 from hma.errors import SuiteError
+from hma.evaluate.batches import Batches
+from hma.evaluate.failures import no_numbers
 
 BATCH_SIZE = 128
 """Rows of one generation batch."""
@@ -69,13 +72,29 @@ class GumbelNoise(LogitsProcessor):
 
     def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
         started = time.perf_counter()
+        uniform = self._uniform(scores)
+        drawn = scores.float() - uniform.clamp_(1e-20, 1 - 1e-7).log_().neg_().log_()
+        self.seconds += time.perf_counter() - started
+        return drawn
+
+    def _uniform(self, scores: torch.Tensor) -> torch.Tensor:
+        """Numbers in 0..1 for each of ``scores``, every row's from its prompt's own generator."""
         rows = range(len(self._generators)) if self.rows is None else self.rows.tolist()
         uniform = torch.empty(len(rows), scores.shape[1], device=scores.device)
         for noise, row in zip(uniform, rows, strict=True):
             noise.uniform_(generator=self._generators[row])
-        drawn = scores.float() - uniform.clamp_(1e-20, 1 - 1e-7).log_().neg_().log_()
-        self.seconds += time.perf_counter() - started
-        return drawn
+        return uniform
+
+
+class Finite(LogitsProcessor):
+    """Passes scores on as they are, and notes for which rows they were NaN or infinite at any step."""
+
+    broken: torch.Tensor | None = None
+
+    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
+        broken = ~scores.amax(-1).isfinite()
+        self.broken = broken if self.broken is None else self.broken | broken
+        return scores
 
 
 def _number(name: str) -> int:
@@ -101,10 +120,13 @@ class AnswerPlan:
         context_length: int | None = None,
         batch_size: int = BATCH_SIZE,
         ids: Sequence[str] | None = None,
+        noise: type[GumbelNoise] = GumbelNoise,
+        name: str = "these prompts",
     ) -> None:
         """``prompts`` are texts as the model reads them; ``stops`` end an answer and are cut from it.
 
-        ``ids`` name the prompts, for their randomness; by default their numbers do.
+        ``ids`` name the prompts, for their randomness; by default their numbers do; ``noise`` makes it. ``name`` says in
+        errors what they are.
 
         ``special_tokens`` False for prompts that already hold them (chat templates).
         Raises SuiteError when a prompt and its answer do not fit in ``context_length``.
@@ -113,6 +135,7 @@ class AnswerPlan:
         self._max_new_tokens = max_new_tokens
         self._temperature, self._top_p, self._seed = temperature, top_p, seed
         self._stops = tuple(stop for stop in stops if stop)
+        self._noise = noise
         self._pad = pad_token(tokenizer)
         self._ends = _end_tokens(tokenizer, self._stops)
         rows = [tokenizer.encode(prompt, add_special_tokens=special_tokens) for prompt in prompts]
@@ -122,13 +145,16 @@ class AnswerPlan:
                 f"A prompt of {longest} tokens with {max_new_tokens} new ones exceeds the model's context of "
                 f"{context_length}. Shorten the prompts or the answers in the suite."
             )
-        names = tuple(map(str, range(len(rows)))) if ids is None else tuple(ids)
-        self._batches = [
-            Batch(*left_padded(rows[i : i + batch_size], self._pad, device), names[i : i + batch_size])
-            for i in range(0, len(rows), batch_size)
-        ]
+        names = map(str, range(len(rows))) if ids is None else ids
+        self._name = name
+        self._batches = Batches(list(zip(rows, names, strict=True)), partial(_built, self._pad, device), batch_size, name)
         self._total = len(rows)
         self.model_seconds = 0.0
+
+    @property
+    def note(self) -> str:
+        """What a person should know of how it was answered."""
+        return self._batches.note
 
     def responses(self, model: PreTrainedModel, progress: Progress = no_progress) -> list[Any]:
         """The text of one answer a prompt, in the order of the prompts."""
@@ -138,22 +164,27 @@ class AnswerPlan:
     def answers(self, model: PreTrainedModel, progress: Progress = no_progress) -> list[Answer]:
         """One answer a prompt, in the order of the prompts.
 
-        ``model_seconds`` is the time in ``generate``, less that for drawing our own noise.
+        ``model_seconds`` is the time in ``generate``, less that for drawing our own noise. Raises MeasureError for logits that
+        are no numbers, and when memory runs out.
         """
         answers: list[Answer] = []
         self.model_seconds = 0.0
         ends = sorted({*self._ends, *_listed(model.generation_config.eos_token_id)})
-        for batch in self._batches:
-            noise = GumbelNoise(self._seed, batch.ids, batch.input_ids.device) if self._temperature else None
-            started = time.perf_counter()
-            new = self._new_tokens(model, batch, ends, noise).cpu()
-            self.model_seconds += time.perf_counter() - started - (noise.seconds if noise else 0.0)
+        for new in self._batches.each(partial(self._written, model, ends)):
             texts = self._tokenizer.batch_decode(new, skip_special_tokens=True)
             for text, tokens in zip(texts, new.tolist(), strict=True):
                 length = next((i + 1 for i, token in enumerate(tokens) if token in ends), len(tokens))
                 answers.append(Answer(self._cut(text), tuple(tokens[:length])))
             progress(len(answers), self._total)
         return answers
+
+    def _written(self, model: PreTrainedModel, ends: list[int], batch: Batch) -> torch.Tensor:
+        """The tokens of a batch's answers, on the CPU."""
+        noise = self._noise(self._seed, batch.ids, batch.input_ids.device) if self._temperature else None
+        started = time.perf_counter()
+        new = self._new_tokens(model, batch, ends, noise).cpu()
+        self.model_seconds += time.perf_counter() - started - (noise.seconds if noise else 0.0)
+        return new
 
     def _new_tokens(self, model: PreTrainedModel, batch: Batch, ends: list[int], noise: GumbelNoise | None) -> torch.Tensor:
         """The answers' tokens ``(rows, max_new_tokens)``, padded after their ends.
@@ -164,8 +195,9 @@ class AnswerPlan:
         new = torch.full((len(ids), self._max_new_tokens), self._pad, device=ids.device)
         rows = torch.arange(len(ids), device=ids.device)
         cache = DynamicCache(config=model.config)
-        steps = STEPS if ends and _keeps(model, cache) else self._max_new_tokens
+        steps = STEPS if ends and goes_on_from(model, cache) else self._max_new_tokens
         for done in range(0, self._max_new_tokens, steps):
+            finite = Finite()
             if noise:
                 noise.rows = rows
             ids = model.generate(
@@ -179,8 +211,12 @@ class AnswerPlan:
                 top_k=None,
                 eos_token_id=ends or None,
                 pad_token_id=self._pad,
-                logits_processor=[*self._warpers, noise] if noise else [],
+                logits_processor=[finite, *self._warpers, noise] if noise else [finite],
             )
+            if finite.broken.any():
+                prompt = batch.input_ids[rows[finite.broken.nonzero()[0, 0]]]
+                text = self._tokenizer.decode(prompt, skip_special_tokens=True)
+                raise no_numbers(self._name, text, str(model.dtype).removeprefix("torch."))
             said = ids[:, mask.shape[1] :]
             new[rows, done : done + said.shape[1]] = said
             going = (~torch.isin(said, torch.tensor(ends, device=ids.device)).any(1)).nonzero().squeeze(1)
@@ -206,6 +242,11 @@ class AnswerPlan:
         return text
 
 
+def _built(pad: int, device: torch.device, rows: Sequence[tuple[Sequence[int], str]]) -> Batch:
+    """A batch of prompts, each with its name."""
+    return Batch(*left_padded([row for row, _ in rows], pad, device), tuple(name for _, name in rows))
+
+
 def _end_tokens(tokenizer: PreTrainedTokenizerBase, stops: Sequence[str]) -> list[int]:
     """Token ids that end an answer: end of text, and every stop that is a single token.
 
@@ -219,7 +260,7 @@ def _end_tokens(tokenizer: PreTrainedTokenizerBase, stops: Sequence[str]) -> lis
     return sorted(set(ends))
 
 
-def _keeps(model: PreTrainedModel, cache: DynamicCache) -> bool:
+def goes_on_from(model: PreTrainedModel, cache: DynamicCache) -> bool:
     """Whether the model goes on from such a cache, and its rows can leave it. Others are asked in one go."""
     uses = model._supports_default_dynamic_cache() and "past_key_values" in inspect.signature(model.forward).parameters
     return uses and all(hasattr(layer, "batch_select_indices") for layer in cache.layers)

@@ -86,9 +86,16 @@ class ChatStage:
                 special_tokens=adds_special_tokens(chat.format),
                 context_length=context,
                 ids=self.ids[slice(*tier)],
+                name="the chat answers",
             )
 
         self.planned = Planned(plan, suite.ends, suite.num_items)
+
+    @property
+    def note(self) -> str:
+        """What a person should know of how the prompts were answered, or judged."""
+        said = [self.planned.note, *(getattr(judge, "note", "") for judge in self._judges.values())]
+        return next(filter(None, said), "")
 
     @property
     def names(self) -> list[str]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -53,9 +54,8 @@ def read_prompts(files: Sequence[Path], format: str | None = None) -> tuple[Prom
         raise SuiteError(f"The format of prompts '{format}' is unknown. Choose one of: {', '.join(_FIELDS)}.")
     prompts: list[Prompt] = []
     for file in files:
-        rows = rows_of(file)
-        read = _READ[format or _told(rows, file)]
-        prompts += [read(row, str(len(prompts) + i)) for i, row in enumerate(rows)]
+        written = file.stat()
+        prompts += _read(file, format, len(prompts), (written.st_mtime_ns, written.st_size))
     if twice := _first_twice(prompt.id for prompt in prompts):
         raise SuiteError(f"{_named(files)} holds the prompt id '{twice}' twice. Give every prompt an id of its own.")
     return tuple(prompts)
@@ -100,6 +100,14 @@ def hh_rlhf_turns(dialogue: str) -> tuple[str, ...]:
     if before.strip() or not answers or turns[0][0] != "Human":
         raise ValueError("expected a dialogue that begins with '\\n\\nHuman:' and holds '\\n\\nAssistant:'")
     return tuple(said for _, said in turns[: answers[-1]])
+
+
+@lru_cache(maxsize=8)
+def _read(file: Path, format: str | None, first: int, stamp: tuple[int, int]) -> tuple[Prompt, ...]:
+    """The prompts of a file, counted from ``first``; kept until it is written anew, since those of HH-RLHF take seconds."""
+    rows = rows_of(file)
+    read = _READ[format or _told(rows, file)]
+    return tuple(read(row, str(first + i)) for i, row in enumerate(rows))
 
 
 def _own(row: Row, number: str) -> Prompt:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 from transformers import PreTrainedModel
 
+from hma.evaluate.batches import Batches
 from hma.evaluate.generation import left_padded
 
 _BATCH_LOGITS = 1 << 28
@@ -29,10 +30,9 @@ def log_likelihoods(
     """
     longest = max(map(len, answers), default=1)
     rows = max(1, min(_BATCH_ROWS, _BATCH_LOGITS // (longest * model.config.get_text_config().vocab_size)))
-    sums: list[float] = []
-    for start in range(0, len(answers), rows):
-        sums += _of_batch(model, prompts[start : start + rows], answers[start : start + rows], temperature)
-    return sums
+    batches = Batches(list(zip(prompts, answers, strict=True)), list, rows, "the likelihoods of the answers")
+    found = batches.each(lambda batch: _of_batch(model, *zip(*batch, strict=True), temperature))
+    return [likelihood for batch in found for likelihood in batch]
 
 
 def _of_batch(

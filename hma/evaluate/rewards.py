@@ -17,6 +17,7 @@ from transformers import (
 )
 
 from hma.errors import MeasureError, SuiteError
+from hma.evaluate.batches import Batches
 from hma.evaluate.formats import CHAT_TEMPLATE, adds_special_tokens, judged_text
 from hma.evaluate.programs import load_program
 from hma.evaluate.prompts import Prompt
@@ -71,6 +72,8 @@ class RewardModel:
         self._longest = getattr(config, "max_position_embeddings", None) or math.inf
         pads = self._tokenizer.pad_token_id is not None and self._tokenizer.pad_token_id == config.pad_token_id
         self._device, self._batch_size = device, batch_size if pads else 1
+        self.note = ""
+        """What a person should know of how it judged."""
         self._tokenizer.padding_side = "right"  # After the text, where it changes no position of an absolute kind.
 
     def check(self, prompts: Sequence[Prompt]) -> None:
@@ -88,11 +91,16 @@ class RewardModel:
         rows = self._tokenised(prompts, answers)
         rewards = [0.0] * len(rows)
         order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
-        for start in range(0, len(order), self._batch_size):
-            places = order[start : start + self._batch_size]
-            inputs = self._inputs([rows[i] for i in places])
-            for place, logit in zip(places, self._model(**inputs).logits[:, 0].float().tolist(), strict=True):
+
+        def judged(places: Sequence[int]) -> list[tuple[int, float]]:
+            logits = self._model(**self._inputs([rows[i] for i in places])).logits
+            return list(zip(places, logits[:, 0].float().tolist(), strict=True))
+
+        batches = Batches(order, list, self._batch_size, f"the reward model {self._name}")
+        for found in batches.each(judged):
+            for place, logit in found:
                 rewards[place] = logit
+        self._batch_size, self.note = batches.size, batches.note or self.note
         return finite(rewards, prompts, f"The reward model {self._name}")
 
     def _inputs(self, rows: list[list[int]]) -> dict[str, torch.Tensor]:

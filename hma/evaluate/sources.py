@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from hma.errors import SuiteError
 _LOCAL_FORMATS = ("json", "csv", "parquet", "text", "arrow")
 """What lm-eval's ``dataset_path`` says when the data are files."""
 
+_WEIGHTS = (".safetensors", ".bin")
 _WHOLE, _WINDOWS, _WINDOW = 1 << 26, 64, 1 << 16
-"""Files up to the first many bytes are hashed whole; of larger ones, evenly spaced windows."""
+"""Weights up to the first many bytes are hashed whole; of larger ones, evenly spaced windows. All else is hashed whole."""
 
 
 class Function(str):
@@ -57,22 +59,30 @@ def _function(text: str, folder: Path) -> Function:
 
 
 def anchored(settings: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Settings of a task whose data files or data set's folder, where they lie at ``folder``, are named in full."""
+    """Settings of a task whose data files or data set's folder, where they lie at ``folder``, are named in full.
 
-    def named(names: Any) -> Any:
-        if isinstance(names, Mapping):
-            return {split: named(value) for split, value in names.items()}
-        files = [str(file) for name in listed(names) for file in _matching(folder, str(name))]
-        return files or names
-
+    A ``data_dir`` is a folder of files, and ``data_files`` are within it, unless the settings name a data set that it is in.
+    """
     settings = dict(settings)
-    kwargs = settings.get("dataset_kwargs")
-    if isinstance(kwargs, Mapping) and kwargs.get("data_files"):
-        settings["dataset_kwargs"] = {**kwargs, "data_files": named(kwargs["data_files"])}
-    path = settings.get("dataset_path")
+    kwargs, path = settings.get("dataset_kwargs"), settings.get("dataset_path")
+    if isinstance(kwargs, Mapping):
+        kwargs, within = dict(kwargs), folder
+        if isinstance(kwargs.get("data_dir"), str) and path in (None, *_LOCAL_FORMATS):
+            within = (folder / Path(kwargs["data_dir"]).expanduser()).resolve()
+            kwargs |= {"data_dir": str(within)} if within.is_dir() else {}
+        if kwargs.get("data_files"):
+            kwargs["data_files"] = _named(kwargs["data_files"], within)
+        settings["dataset_kwargs"] = kwargs
     if isinstance(path, str) and path not in _LOCAL_FORMATS and (found := folder / Path(path).expanduser()).is_dir():
         settings["dataset_path"] = str(found.resolve())
     return settings
+
+
+def _named(names: Any, folder: Path) -> Any:
+    if isinstance(names, Mapping):
+        return {split: _named(value, folder) for split, value in names.items()}
+    files = [str(file) for name in listed(names) for file in _matching(folder, str(name))]
+    return files or names
 
 
 def _matching(folder: Path, name: str) -> list[Path]:
@@ -98,11 +108,6 @@ def task_files(settings: Mapping[str, Any], files: Iterable[Path], splits: Colle
     return [*files, *data, *sorted(programs)]
 
 
-def has_functions(settings: Mapping[str, Any]) -> bool:
-    """Whether a task's settings hold a ``!function``, which is run."""
-    return any(isinstance(value, Function) for value in _values(settings))
-
-
 def _values(value: Any) -> Iterator[Any]:
     """Everything within nested mappings and lists."""
     inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else None
@@ -121,9 +126,15 @@ def data_files(settings: Mapping[str, Any]) -> dict[str, list[Path]]:
 
 
 def folder_files(settings: Mapping[str, Any]) -> list[Path]:
-    """The files of the folder that anchored settings name as their data set; none where they name no folder."""
+    """The files of the folder that anchored settings name as their data set, or as its ``data_dir`` without ``data_files``.
+
+    None where they name no folder.
+    """
+    kwargs = settings.get("dataset_kwargs") or {}
     folder = Path(str(settings.get("dataset_path")))
     if not folder.is_absolute():
+        folder = Path(str(kwargs.get("data_dir")))
+    if not folder.is_absolute() or (settings.get("dataset_path") in _LOCAL_FORMATS and kwargs.get("data_files")):
         return []
     return sorted(f for f in folder.rglob("[!.]*") if f.is_file() and not f.relative_to(folder).parts[0].startswith("."))
 
@@ -131,7 +142,9 @@ def folder_files(settings: Mapping[str, Any]) -> list[Path]:
 def data_are_local(settings: Mapping[str, Any]) -> bool:
     """Whether anchored settings name data that need nothing from a hub: files, or a folder that holds a data set."""
     path, found = settings.get("dataset_path"), data_files(settings)
-    return (path in _LOCAL_FORMATS and bool(found) and all(found.values())) or Path(str(path)).is_absolute()
+    if path in _LOCAL_FORMATS:
+        return all(found.values()) if found else bool(folder_files(settings))
+    return Path(str(path)).is_absolute()
 
 
 def listed(value: Any) -> list[Any]:
@@ -140,12 +153,20 @@ def listed(value: Any) -> list[Any]:
 
 
 def hash_of(path: Path) -> str:
-    """A hash of a file's contents."""
-    size = path.stat().st_size
-    if size <= _WHOLE:
+    """A hash of a file's contents; of large weights, of samples of them."""
+    stat = path.stat()
+    if stat.st_size <= _WHOLE:
         return hashlib.sha256(path.read_bytes()).hexdigest()
-    hasher = hashlib.sha256(str(size).encode())
+    return _hash_of_large(path, stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(maxsize=1024)
+def _hash_of_large(path: Path, size: int, written: int) -> str:
+    """Read once while its size and time of writing stay: data sets of gigabytes are asked for again and again."""
     with path.open("rb") as stream:
+        if path.suffix not in _WEIGHTS:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+        hasher = hashlib.sha256(str(size).encode())
         for i in range(_WINDOWS):
             stream.seek(i * (size - _WINDOW) // (_WINDOWS - 1))
             hasher.update(stream.read(_WINDOW))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hma.core.point import REWARD
+from hma.core.point import MEAN, REWARD
 from hma.core.recipe import digest
 from hma.errors import SuiteError
 from hma.evaluate.ability import SPLITS, Ability, read_ability
@@ -16,6 +16,9 @@ from hma.evaluate.fields import number
 
 VERSION = 2
 """To be raised when evaluation itself comes to give other scores, so that old points are not mixed with new ones."""
+
+RESERVED = (MEAN, "chat answers", "answers to compare with", "merge", "merging", "model", "scoring")
+"""What stands beside the scores in tables, or beside the tasks in progress and timings: no name of a score."""
 
 _SHIPPED = Path(__file__).resolve().parents[2] / "data"
 """Where the shipped suites are, each in a folder of its name."""
@@ -51,8 +54,9 @@ def load_suite(
     """The suite in a JSON file, a folder or of a shipped one's name, without importing torch or lm-eval.
 
     ``size`` is one of the names under ``sizes``, the first of them by default; a smaller size is a prefix
-    of a larger one. A reward ``program`` takes the place of the first reward. Without ``may_run`` a suite that
-    names a program or a task's function of its own is refused: for a suite that was not named on the command line.
+    of a larger one. A reward ``program`` takes the place of the first reward. ``may_run`` is for who opens a suite that
+    nobody named on the command line to set false: one that may run code of its own (a reward program, a task's file with
+    its templates and functions, settings of that kind) is then refused; lm-eval's and the shipped tasks are not.
     Raises SuiteError for a missing file or field, an unknown split or size, or too few prompts.
     """
     path = find_suite(path)
@@ -68,6 +72,8 @@ def load_suite(
         chat = read_chat(data, path.parent, split, program, may_run)
         abilities = tuple(read_ability(entry, path) for entry in data["abilities"])
         title = data["title"]
+        if not isinstance(title, str):
+            raise TypeError(f"its title is {title!r}, expected a text")
     except KeyError as error:
         raise SuiteError(f"{path} is not a suite: it has no {error}. See the shipped suite.json.") from None
     except (TypeError, ValueError, AttributeError) as error:
@@ -75,16 +81,22 @@ def load_suite(
     names = [REWARD, *(axis.name for axis in (*chat.extras, *(ability.axis for ability in abilities)))]
     if not abilities or len(set(names)) < len(names):
         raise SuiteError(f"{path} needs rewards and abilities with distinct names, one ability at least; it has {names}.")
+    if taken := [name for name in names if name in RESERVED or name.startswith("scoring ")]:
+        raise SuiteError(f"{path} names a score '{taken[0]}', which stands for something else here. Give it another name.")
     if len(chat.prompts) < num_items:
         raise SuiteError(
             f"{path} asks for {num_items} {split} prompts and the file holds {len(chat.prompts)}. Use a smaller size."
         )
     if not may_run and (own := next((ability for ability in abilities if ability.runs_own_code), None)):
         raise SuiteError(
-            f"The task {own.task} of the suite names functions (!function), which would be run. They are run only for suites "
-            "that are named on the command line: hma app --suite."
+            f"The task {own.task} of '{own.axis.name}', or its settings in the suite, may hold code (templates, functions) that "
+            "would be run. Such suites are run only when named on the command line: hma app --suite."
         )
-    fingerprint = digest([VERSION, split, chat.content, _content(abilities, split)])
+    content = [VERSION, split, chat.content, _content(abilities, split)]
+    try:
+        fingerprint = digest(content)
+    except ValueError:
+        raise SuiteError(f"{path} says Infinity or NaN in the settings of an ability. Expected finite numbers.") from None
     return Suite(path, title, chat, abilities, split, size, num_items, ends, fingerprint)
 
 

@@ -29,6 +29,11 @@ class Plan(Protocol):
 
     model_seconds: float
 
+    @property
+    def note(self) -> str:
+        """What a person should know of how the requests were answered."""
+        ...
+
     def responses(self, model: PreTrainedModel, progress: Progress) -> list[Any]:
         """The model's answer to each request, in order."""
         ...
@@ -43,6 +48,11 @@ class Planned:
         self._plans = {tier: plan(tier) for tier in tiers(ends, 0, num_items)}
         self.model_seconds = 0.0
         """Seconds that the last ``responses`` spent in the model itself."""
+
+    @property
+    def note(self) -> str:
+        """What a person should know of how the requests were answered; of all tiers, the first that there is."""
+        return next((plan.note for plan in self._plans.values() if plan.note), "")
 
     def tiers(self, start: int) -> list[Tier]:
         """The tiers of the items from ``start`` on."""

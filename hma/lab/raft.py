@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import copy
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from hma.evaluate.formats import asked_text
-from hma.evaluate.generation import AnswerPlan
+from hma.evaluate.generation import AnswerPlan, GumbelNoise
 from hma.evaluate.prompts import Prompt
 from hma.lab import training
 from hma.lab.pretrain import Progress
@@ -52,6 +52,18 @@ def raft(
     return model
 
 
+class _BatchNoise(GumbelNoise):
+    """One generator for a whole batch, as the shipped policy's answers were drawn: no two models are compared here."""
+
+    def __init__(self, seed: int, ids: Sequence[str], device: torch.device | str = "cpu") -> None:
+        super().__init__(seed, (), device)
+        self._generator, self._num_rows = torch.Generator(device).manual_seed(seed * 1_000_003), len(ids)
+
+    def _uniform(self, scores: torch.Tensor) -> torch.Tensor:
+        uniform = torch.rand(self._num_rows, scores.shape[1], generator=self._generator, device=scores.device)
+        return uniform if self.rows is None else uniform[self.rows]
+
+
 def best_answers(
     model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, prompts: list[str], samples: int, seed: int
 ) -> list[str]:
@@ -66,6 +78,7 @@ def best_answers(
         seed=seed,
         special_tokens=False,
         batch_size=len(repeated),
+        noise=_BatchNoise,
     )
     answers = plan.responses(model)
     groups = [list(zip(repeated, answers, strict=True))[i : i + samples] for i in range(0, len(repeated), samples)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import streamlit as st
 
@@ -82,8 +83,8 @@ def _engine(store: str | None) -> Engine:
 
 @st.cache_resource(show_spinner=False)
 def _study(reference: str, policy: str, suite: str, split: str, size: str) -> Study:
-    # A suite names programs, and so does the command line; what else a page may come to open is not to run any.
-    return open_study(reference, policy, suite, split, size, allowed(), program(), may_run=suite == sources()[2])
+    # A suite may run programs. This one is that of ``sources``, which the command line named; a page names none.
+    return open_study(reference, policy, suite, split, size, allowed(), program())
 
 
 @st.cache_resource(show_spinner=False)
@@ -99,4 +100,4 @@ def _prompts(suite_path: str, split: str, size: str, program: str, fingerprint: 
 def other_points(of: Study) -> int:
     """How many points of other studies the store holds: they never stand on this study's chart."""
     store = engine().store
-    return sum(store.revision(s) for s in store.studies() if s.key != of.key)
+    return sum(store.revision(replace(s, num_items=1)) for s in store.studies() if s.key != of.key)

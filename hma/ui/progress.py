@@ -104,7 +104,8 @@ def _draw_active(active: Sequence[Job]) -> None:
 def _draw_running(job: Job) -> None:
     left = job.seconds_left(time.time())
     titles = {axis.name: axis.title for axis in job.study.abilities}
-    stage = plain(titles.get(job.stage, job.stage) or "waiting")
+    name, bracket, note = job.stage.partition(" (")
+    stage = plain(titles.get(name, name) + bracket + note or "waiting")
     about = "" if left is None or job.is_cancelling else f", {seconds(left)} left"
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.progress(min(1.0, max(0.0, job.share)), f"{recipe_name(job.recipe)}: {stage}, {job.share:.0%}{about}", width="stretch")
@@ -119,14 +120,17 @@ def _cancel_button(job: Job) -> None:
 
 
 def _draw_ended(jobs: Sequence[Job]) -> None:
-    """The followed jobs that failed or were cancelled, latest first, until each is dismissed."""
+    """The followed jobs that failed, were cancelled or left a note, latest first, until each is dismissed."""
     view = state.view()
     for job in reversed(jobs):
-        if job.id not in view.followed or job.id in view.dismissed or job.state not in ("failed", "cancelled"):
+        noted = job.state == "finished" and job.message and not job.target
+        if job.id not in view.followed or job.id in view.dismissed or not (noted or job.state in ("failed", "cancelled")):
             continue
         name = recipe_name(job.recipe)
         if job.state == "failed":
             st.error(f"**{name} was not {'exported' if job.target else 'measured'}.** {plain(job.message)}")
+        elif noted:
+            st.info(f"{name}: {plain(job.message)}")
         else:
             st.info(f"{name}: {plain(job.message)} Nothing was {'written' if job.target else 'stored'} for it.")
         st.button("Dismiss", key=f"dismiss_{job.id}", on_click=_dismiss, args=(job.id,), width="content")

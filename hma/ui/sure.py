@@ -45,7 +45,7 @@ def _power_line(board: Board, spreads: Mapping[str, Spread]) -> str:
 
 
 def _power_help(board: Board) -> str:
-    used = "of the two ends, which are less alike than merges" if board.has_only_the_ends else "of neighbours on the front"
+    used = "of the two ends" if board.has_only_the_ends else "of neighbours on the front"
     return (
         f"A true difference of this size between two points is shown in {text.share(POWER)} of runs, at two-sided 5 %. Told from "
         f"the items {used}. Four times the items halve it; `hma power` says it for each task."

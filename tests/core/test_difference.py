@@ -24,7 +24,7 @@ def test_a_difference_is_of_each_score_and_of_the_mean_of_groups():
     exact = {name: value(one[name]) - value(other[name]) for name in one}
     assert {name: found[name].value for name in exact} == pytest.approx(exact)
     assert found[MEAN].value == pytest.approx(((exact["a"] + exact["b"]) / 2 + exact["c"]) / 2)
-    assert found[MEAN].num_items == 300
+    assert found[MEAN].num_items == 100
     assert all(d.is_shown and d.low < d.value < d.high for d in found.values())
     back = differences(other, one, GROUPS)
     for name, there in found.items():
@@ -95,3 +95,15 @@ def test_a_bleu_is_paired_too():
     found = differences({"a": one}, {"a": other}, {"g": ["a"]})["a"]
     assert found.is_shown and found.low > 0
     assert found.value == pytest.approx(value(one) - value(other))
+
+
+@pytest.mark.parametrize(("changed", "is_shown"), [(3, False), (8, True)])
+def test_what_few_items_differ_in_is_not_shown(changed, is_shown):
+    """Three of ten that changed the same way: chance has it so in one of four tries, whatever a bootstrap says."""
+    before = np.zeros(10)
+    after = np.where(np.arange(10) < changed, 100.0, 0.0)
+    one, other = ({"reward": mean(items), "a": mean(items)} for items in (after, before))
+    for found in differences(one, other, {"g": ["a"]}).values():
+        assert found.is_shown == is_shown
+    first, second = points([one, other], {"g": ["a"]})
+    assert are_indistinguishable(first, second) != is_shown

@@ -1,5 +1,7 @@
 """Our numbers are lm-eval's own, item by item: its harness runs on the exported model, ours on the live one."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -12,6 +14,7 @@ from hma.core.recipe import Recipe
 from hma.evaluate.abilities import AbilityTask
 from hma.evaluate.suite import load_suite
 from tests.evaluate.harness import samples, simple_evaluate
+from tests.tiny import write_suite
 
 RECIPE = Recipe(Partition.equal(3), (0.7, 0.2, 0.4))
 
@@ -56,6 +59,36 @@ def test_likelihoods_equal_lm_evals(live, peer, tiny_suite):
     ours = np.array(task.responses(live.model))[:, 0].reshape(suite.num_items, 4)
     theirs = np.array([[float(r[0][0]) for r in s["resps"]] for s in samples(peer, "choice")])
     np.testing.assert_allclose(ours, theirs, atol=1e-4)
+
+
+def test_likelihoods_of_long_options_equal_lm_evals(live, tiny_pair, tmp_path):
+    """Options of one token to five after questions of four to twelve, whose reading is shared."""
+    suite = write_suite(tmp_path / "suite", num_items=20)
+    file = suite.parent / "items_test.jsonl"
+    items = [json.loads(line) for line in file.read_text().splitlines()]
+    for place, item in enumerate(items):
+        item["text"] = " ".join("abcdefgh"[(place + i) % 8] for i in range(1 + place % 9))
+        item["choices"] = ["red", "red blue", "green a b c d"[: 5 + 2 * (place % 5)], "blue . . h g"][: 2 + place % 3]
+        item["label"] = place % 2
+    file.write_text("".join(json.dumps(item) + "\n" for item in items))
+    folder = export(open_pair(*tiny_pair), RECIPE, tmp_path / "merge").folder
+    theirs = simple_evaluate(
+        folder,
+        {"choice": {"dataset_kwargs": {"data_files": {split: str(file) for split in ("test", "validation")}}}},
+        [suite.parent],
+    )
+    ability = next(a for a in load_suite(suite, "test", "full").abilities if a.axis.name == "choice")
+    task, read = AbilityTask(ability, "test", 20, live.tokenizer, live.model.device), []
+    count = lambda _, given, named: read.append(named["use_cache"])  # noqa: E731
+    with live.model.register_forward_pre_hook(count, with_kwargs=True):
+        responses = task.responses(live.model)
+    assert True in read
+    logged = samples(theirs, "choice")
+    expected = [(float(r[0][0]), bool(r[0][1])) for s in logged for r in s["resps"]]
+    for (ours, is_greedy), (peers, was_greedy) in zip(responses, expected, strict=True):
+        assert ours == pytest.approx(peers, abs=1e-4)
+        assert is_greedy == was_greedy
+    np.testing.assert_array_equal(task.scored(responses).items[:, 0], [100 * s["acc"] for s in logged])
 
 
 def test_a_second_run_and_a_second_plan_give_the_same_items(live, tiny_suite):

@@ -1,6 +1,7 @@
 """What a suite says of an ability is checked when the suite is loaded, and every part of it is in the fingerprint."""
 
 import json
+import os
 import shutil
 
 import datasets
@@ -93,6 +94,11 @@ def test_a_task_is_a_file_a_folder_or_a_name(folder):
         ({"splits": {"test": "test[1-2]"}}, "is no part of a split"),
         ({"splits": {"validation": "test"}}, "validation items of 'words' are its test items"),
         ({"out_of": 0}, "'out_of' of 'words' is 0"),
+        ({"out_of": float("inf")}, "'out_of' of 'words' is inf"),
+        ({"settings": {"generation_kwargs": {"temperature": float("inf")}}}, "Infinity or NaN in the settings"),
+        ({"settings": {"dataset_kwargs": "v1"}}, "dataset_kwargs of 'words' are 'v1', expected an object"),
+        ({"group": ["x"]}, r"the group of 'words' is \['x'\], expected a text"),
+        ({"title": 5}, "the title of 'words' is 5, expected a text"),
         ({"shuffle": "yes"}, "'shuffle' of 'words' is 'yes'"),
         (
             {"task": "piqa", "metric": "acc"},
@@ -144,14 +150,84 @@ def test_the_fingerprint_of_lm_evals_own_task_holds_its_version_its_files_and_th
     assert load_suite(entry(folder, settings={})).fingerprint != on_the_hub
 
 
-def test_a_tasks_own_functions_are_run_only_for_a_suite_that_may(folder):
-    data = json.loads((folder / "suite.json").read_text())
-    data["reward"]["function"] = "hma.lab.reward:reward"
-    (folder / "suite.json").write_text(json.dumps(data))
-    with pytest.raises(SuiteError, match=r"words\.yaml of the suite names functions .*, which would be run"):
-        load_suite(folder, may_run=False)
-    named = {"task": "drop", "metric": "f1", "splits": {"validation": "train", "test": "validation"}}  # lm-eval's own functions.
-    assert load_suite(entry(folder, **named), may_run=False).abilities[1].runs_own_code is False
+@pytest.mark.parametrize("files", [{}, {"data_files": {"validation": "validation.jsonl", "test": "test.jsonl"}}])
+def test_the_fingerprint_follows_the_contents_of_a_data_folder_not_its_place(folder, files):
+    data = folder / "data"
+    data.mkdir()
+    for split in ("validation", "test"):
+        shutil.copy(folder / f"items_{split}.jsonl", data / f"{split}.jsonl")
+    task = folder / "words.yaml"
+    text = task.read_text()
+    task.write_text(text[: text.index("dataset_kwargs")] + text[text.index("validation_split") :])
+
+    def suite(place):
+        return load_suite(entry(folder, settings={"dataset_kwargs": {"data_dir": place, **files}}), "test")
+
+    before = suite("data")
+    assert before.is_local and before.abilities[1].all_settings()["dataset_kwargs"]["data_dir"] == str(data)
+    moved = data.rename(folder.parent / "elsewhere")
+    assert suite(str(moved)).fingerprint == suite("../elsewhere").fingerprint == before.fingerprint
+    (moved / "test.jsonl").write_text((moved / "test.jsonl").read_text().replace("red", "green", 1))
+    assert suite(str(moved)).fingerprint != before.fingerprint
+
+    import torch
+
+    from hma.evaluate.abilities import AbilityTask
+    from tests import tiny
+
+    asked = AbilityTask(suite(str(moved)).abilities[1], "test", 12, tiny.tokenizer(), torch.device("cpu"))._documents
+    assert len(asked) == 12 and "green" in json.dumps([requests[0].doc for requests in asked])  # lm-eval reads the same files.
+
+
+SPLITS = {"validation": "train", "test": "validation"}
+
+
+@pytest.fixture
+def unnamed(tmp_path):
+    """A function that opens a suite of one ability, which nobody named on the command line."""
+    data = json.loads(find_suite("miniature").read_text())
+    for split, file in data["chat"]["prompts"].items():
+        data["chat"]["prompts"][split] = str(find_suite("miniature").parent / file)
+
+    def opened(**said):
+        data["abilities"] = [{"name": "a", "title": "A", "unit": "points", **said}]
+        (tmp_path / "suite.json").write_text(json.dumps(data))
+        return load_suite(tmp_path, may_run=False)
+
+    return opened
+
+
+TEMPLATE = "{{ cycler.__init__.__globals__.os.system('true') }}"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"doc_to_text": TEMPLATE},
+        {"description": TEMPLATE},
+        {"fewshot_config": {"samples": [], "doc_to_text": TEMPLATE}},
+        {"metric_list": [{"metric": "f1", "hf_evaluate": True}]},
+        {"dataset_path": "pandas"},
+        {"dataset_kwargs": {"data_files": "pickled.pkl"}},
+    ],
+)
+def test_settings_that_may_hold_code_are_run_only_for_a_suite_that_may(unnamed, settings):
+    drop = {"task": "drop", "metric": "f1", "splits": SPLITS}
+    plain = {"num_fewshot": 1, "fewshot_split": "train", "dataset_kwargs": {"revision": "v1"}}
+    assert unnamed(**drop) and unnamed(**drop, settings=plain)
+    with pytest.raises(SuiteError, match=r"of 'a', or its settings .* run only when named on the command line"):
+        unnamed(**drop, settings={**plain, **settings})
+
+
+def test_a_task_of_neither_lm_eval_nor_this_project_is_run_only_for_a_suite_that_may(unnamed, folder):
+    shipped = find_suite("miniature").parent / "tasks" / "reading.yaml"
+    assert unnamed(task=str(shipped), metric="f1")
+    (folder / "choice.yaml").write_text((folder / "choice.yaml").read_text().replace("{{text}}", TEMPLATE))
+    with pytest.raises(SuiteError, match=r"choice\.yaml of 'a', or its settings .* run only when named on the command line"):
+        unnamed(task=str(folder / "choice.yaml"), metric="acc")
+    by_way_of_ours = shipped.parent / os.path.relpath(folder / "choice.yaml", shipped.parent)
+    with pytest.raises(SuiteError, match="run only when named"):
+        unnamed(task=str(by_way_of_ours), metric="acc")
 
 
 def test_what_may_fetch_a_program_is_not_local(folder, tmp_path):

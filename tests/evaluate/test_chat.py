@@ -106,6 +106,9 @@ def test_a_wrong_chat_setting_is_named(folder, chat, said):
     [
         ({"kind": "judge"}, "of kind 'judge', expected one of: program, reward_model, pairrm"),
         ({**PROGRAM, "name": "reward"}, "rewards and abilities with distinct names"),
+        ({**PROGRAM, "name": "p", "title": 5}, "the title of 'p' is 5, expected a text"),
+        ({**PROGRAM, "name": ["p"]}, "expected a text"),
+        ({**PROGRAM, "name": "model"}, "names a score 'model', which stands for something else"),
         ({**PROGRAM, "name": "choice"}, "rewards and abilities with distinct names"),
         (PROGRAM, "it has no 'name'"),
         ({**PROGRAM, "name": "p", "functions": "x"}, "kind program has the unknown field 'functions'"),

@@ -29,6 +29,15 @@ def test_each_format_is_told_from_its_fields(tmp_path):
     assert read_prompts([hh, alpaca])[1] == Prompt("1", ("red ?",))  # counted over all files
 
 
+def test_a_damaged_gzip_is_named(tmp_path):
+    content = bytearray(gzip.compress(json.dumps({"chosen": DIALOGUE}).encode()))
+    damaged = tmp_path / "damaged.jsonl.gz"
+    for place in range(10, len(content)):
+        damaged.write_bytes(content[:place] + bytes([content[place] ^ 255]) + content[place + 1 :])
+        with pytest.raises(SuiteError, match=r"damaged\.jsonl\.gz"):
+            read_prompts([damaged])
+
+
 def test_files_may_be_gzipped_or_parquet(tmp_path):
     from pyarrow import Table, parquet
 

@@ -7,9 +7,10 @@ import sys
 import pytest
 import torch
 
+from hma.core.point import MEAN
 from hma.errors import SuiteError
 from hma.evaluate.programs import program_files
-from hma.evaluate.suite import load_suite
+from hma.evaluate.suite import RESERVED, load_suite
 from tests import tiny
 
 
@@ -89,6 +90,18 @@ def test_the_fingerprint_follows_included_settings_and_splits_of_other_names(fol
     assert AbilityTask(ability, "validation", 8, tiny.tokenizer(), torch.device("cpu"))  # lm-eval finds the same files
 
 
+def test_one_edited_line_of_large_data_is_seen(folder):
+    file = folder / "items_test.jsonl"
+    lines = file.read_text()
+    padding = json.dumps({**json.loads(lines.split("\n")[0]), "more": "x" * 2**20}) + "\n"
+    file.write_text(lines + 70 * padding)  # More than is sampled of weights.
+    before = load_suite(folder, "test").fingerprint
+    with file.open("r+") as stream:
+        stream.seek(len(lines) + 33 * len(padding) + 500_000)
+        stream.write("y")
+    assert load_suite(folder, "test").fingerprint != before
+
+
 def test_a_new_title_or_size_leaves_the_points_where_they_are(folder):
     before = load_suite(folder).fingerprint
     assert load_suite(changed(folder, title="Another", sizes={"tiny": 3, "quick": 8}), size="quick").fingerprint == before
@@ -109,6 +122,7 @@ def test_a_suite_is_local_until_it_names_something_elsewhere(folder):
         ({"sizes": {"quick": "8"}}, "'quick' is '8', expected a whole number"),
         ({"sizes": ["quick"]}, "is not a suite"),
         ({"abilities": "choice.yaml"}, "is not a suite"),
+        ({"title": 5}, "its title is 5, expected a text"),
     ],
 )
 def test_a_wrong_value_is_named(folder, changes, said):
@@ -119,6 +133,10 @@ def test_a_wrong_value_is_named(folder, changes, said):
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
+        ({"temperature": float("inf")}, "'temperature' is inf, expected a finite number"),
+        ({"temperature": 10**400}, "'temperature' is 1000.*, expected a finite number"),
+        ({"top_p": float("nan")}, "'top_p' is nan, expected a finite number"),
+        ({"seed": 10**400}, "'seed' is 1000.*, expected a finite number"),
         ({"temperature": -1}, "'temperature' is -1, expected 0 or more"),
         ({"top_p": 2}, "'top_p' is 2, expected 0 to 1"),
         ({"max_new_tokens": "8"}, "'max_new_tokens' is '8', expected a whole number"),
@@ -129,6 +147,16 @@ def test_a_wrong_decoding_setting_is_named(folder, settings, said):
     reward["generation"].update(settings)
     with pytest.raises(SuiteError, match=said):
         load_suite(changed(folder, reward=reward))
+
+
+def test_a_name_that_stands_for_something_else_is_refused(folder):
+    from hma.evaluate import evaluator
+
+    assert {MEAN, evaluator.CHAT, evaluator.BASELINE} <= set(RESERVED)
+    data = json.loads((folder / "suite.json").read_text())
+    for name in (*RESERVED, "scoring choice"):
+        with pytest.raises(SuiteError, match=f"names a score '{name}', which stands for something else"):
+            load_suite(changed(folder, abilities=[{**data["abilities"][0], "name": name}]))
 
 
 def test_a_line_separator_within_a_prompt_is_part_of_it(folder):
