@@ -19,6 +19,7 @@ from hma.core.recipe import Recipe
 from hma.core.study import Study
 from hma.errors import MeasureError, Outdated, SuiteError
 from hma.evaluate.evaluator import CHAT, Evaluator
+from hma.evaluate.judging import Judges
 from hma.evaluate.suite import load_suite
 from hma.store import Measurement
 
@@ -49,6 +50,7 @@ class Workbench:
             self._lanes = os.cpu_count() or 1
         self._live = LiveModel(self._pair, self._device)
         self._evaluators: dict[tuple[str, int], Evaluator] = {}
+        self._judges: Judges = {}
         self._stamps = self._pair.stamps()
 
     @property
@@ -65,7 +67,8 @@ class Workbench:
             if (suite.fingerprint, suite.num_items) != asked:
                 raise MeasureError("The suite changed on disk since this study was opened. Open the study again.")
             lanes = min(self._lanes, 1 + len(suite.abilities))
-            self._evaluators[asked] = Evaluator(suite, self._live.model, self._live.tokenizer, lanes, self._write_end)
+            model, tokenizer = self._live.model, self._live.tokenizer
+            self._evaluators[asked] = Evaluator(suite, model, tokenizer, lanes, self._write_end, self._judges)
         return self._evaluators[asked]
 
     def _write_end(self, share: float) -> None:

@@ -61,7 +61,7 @@ class Reward:
 
     ``judge`` is a program's name, or a model's folder; ``base`` the folder of what a ranker stands on; ``format`` how a
     reward model reads an answer; ``baseline`` whose answers are compared with, and ``answers`` those of a file, by the
-    prompts' ids. ``content`` is what its numbers depend on.
+    prompts' ids. ``files`` are hashes of what the judge is opened from, and ``content`` is what its numbers depend on.
     """
 
     kind: str
@@ -72,6 +72,7 @@ class Reward:
     baseline: str = ""
     answers: Mapping[str, str] = field(default_factory=dict)
     details: tuple[Axis, ...] = ()
+    files: Sequence[Any] = ()
     content: Sequence[Any] = ()
 
 
@@ -199,7 +200,8 @@ def _reward(
     if kind == REWARD_MODEL:
         model = _folder(data["model"], folder, data.get("allow", ()))
         format = checked_format(data.get("format", CHAT_TEMPLATE), answered=True)
-        return Reward(kind, axis, str(model), format=format, content=[format, *_hashes(model)])
+        files = _hashes(model)
+        return Reward(kind, axis, str(model), format=format, files=files, content=[format, *files])
     return _pairrm(data, axis, folder, split, prompts) if kind == PAIRRM else Reward(kind, axis)
 
 
@@ -218,8 +220,9 @@ def _pairrm(data: Mapping[str, Any], axis: Axis, folder: Path, split: str, promp
         Axis(f"{name}_words", f"{axis.title}: length", "words an answer"),
         Axis(f"{name}_baseline_words", f"{axis.title}: baseline length", "words an answer"),
     )
-    content = [baseline, sorted(answers.items()), _hashes(ranker), _hashes(base)]
-    return Reward(PAIRRM, axis, str(ranker), str(base), CHAT_TEMPLATE, baseline, answers, details, content)
+    files = [_hashes(ranker), _hashes(base)]
+    content = [baseline, sorted(answers.items()), *files]
+    return Reward(PAIRRM, axis, str(ranker), str(base), CHAT_TEMPLATE, baseline, answers, details, files, content)
 
 
 def _axis(data: Mapping[str, Any], is_first: bool) -> Axis:

@@ -14,7 +14,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from hma.core.statistics import Result, item_set
 from hma.evaluate.abilities import AbilityTask
 from hma.evaluate.generation import Answer
-from hma.evaluate.judging import ChatStage, Columns, WriteEnd
+from hma.evaluate.judging import ChatStage, Columns, Judges, WriteEnd
 from hma.evaluate.suite import Suite
 
 CHAT = "chat answers"
@@ -42,15 +42,17 @@ class Evaluator:
         tokenizer: PreTrainedTokenizerBase,
         lanes: int = 1,
         write_end: WriteEnd | None = None,
+        judges: Judges | None = None,
     ) -> None:
         """Builds every request. ``lanes`` stages run side by side, each in a thread that computes with one core.
 
         No stage's numbers depend on ``lanes``. ``write_end`` is for a suite with rewards that compare with the pair's ends.
+        Evaluators share the models among ``judges``.
         """
         device = model.device
         context = getattr(model.config, "max_position_embeddings", None)
         self._model = model
-        self._chat = ChatStage(suite, model, tokenizer, write_end)
+        self._chat = ChatStage(suite, model, tokenizer, write_end, judges)
         self._tasks = [
             AbilityTask(ability, suite.split, suite.num_items, tokenizer, device, context, suite.ends)
             for ability in suite.abilities

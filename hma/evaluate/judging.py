@@ -29,6 +29,9 @@ WriteEnd = Callable[[float], None]
 
 _SHARE = {kinds.POLICY: 0.0, kinds.REFERENCE: 1.0}
 
+Judges = dict[str, RewardModel | PairRM]
+"""Models that judge, by what they are opened from: evaluators that are given the same ones share them."""
+
 Columns = dict[str, Sequence[float]]
 """Numbers of each item by the score's name."""
 
@@ -41,10 +44,19 @@ class ChatStage:
     """
 
     def __init__(
-        self, suite: Suite, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, write_end: WriteEnd | None = None
+        self,
+        suite: Suite,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        write_end: WriteEnd | None = None,
+        judges: Judges | None = None,
     ) -> None:
-        """Builds every request and opens every judge; raises SuiteError for what cannot be asked or judged."""
+        """Builds every request and opens every judge; raises SuiteError for what cannot be asked or judged.
+
+        A model that is among ``judges`` is taken from there, and one that is not is added.
+        """
         chat, self._model, self._write_end = suite.chat, model, write_end
+        judges = {} if judges is None else judges
         context = getattr(model.config, "max_position_embeddings", None)
         asked = _asked(chat, suite.num_items, tokenizer, context)
         self.prompts, texts, self._rows = (list(column) for column in zip(*asked, strict=True))
@@ -52,7 +64,10 @@ class ChatStage:
         self.hashes = tuple(map(digest, texts))
         """A hash of what each prompt asks."""
         self._generation, self._rewards = chat.generation, chat.rewards
-        self._judges = {reward.axis.name: _opened(reward, self.prompts, model.device) for reward in chat.rewards}
+        self._judges = {reward.axis.name: _opened(reward, model.device, judges) for reward in chat.rewards}
+        for judge in self._judges.values():
+            if isinstance(judge, RewardModel | PairRM):
+                judge.check(self.prompts)
         self._given: dict[str, tuple[int, list[Answer]]] = {}
         """The pair's ends' own answers, each with the item that they begin at."""
         if write_end is None and self._ends | self._last:
@@ -180,17 +195,19 @@ class _ChatPlan(AnswerPlan):
         return self.answers(model, progress)
 
 
-def _opened(reward: Reward, prompts: Sequence[Prompt], device: torch.device) -> Judge | PairRM | None:
+def _opened(reward: Reward, device: torch.device, judges: Judges) -> Judge | PairRM | None:
     """The judge of a reward, ready to be called; None for a proxy, which has none."""
     if reward.kind == kinds.PROGRAM:
         return program(reward.judge)
-    if reward.kind == kinds.REWARD_MODEL:
-        return RewardModel(Path(reward.judge), device, reward.format)
-    if reward.kind == kinds.PAIRRM:
-        ranker = PairRM(Path(reward.judge), Path(reward.base), device)
-        ranker.check(prompts)
-        return ranker
-    return None
+    if reward.kind in kinds.PROXIES:
+        return None
+    name = digest([reward.kind, reward.judge, reward.base, reward.format, str(device), list(reward.files)])
+    if name not in judges:
+        if reward.kind == kinds.REWARD_MODEL:
+            judges[name] = RewardModel(Path(reward.judge), device, reward.format)
+        else:
+            judges[name] = PairRM(Path(reward.judge), Path(reward.base), device)
+    return judges[name]
 
 
 def _asked(

@@ -76,6 +76,15 @@ class RewardModel:
         """What a person should know of how it judged."""
         self._tokenizer.padding_side = "right"  # After the text, where it changes no position of an absolute kind.
 
+    def check(self, prompts: Sequence[Prompt]) -> None:
+        """Raise SuiteError for a prompt that is too long for the model by itself: it could judge no answer to it."""
+        for prompt, row in zip(prompts, self._rows(prompts, [""] * len(prompts)), strict=True):
+            if len(row) > self._longest:
+                raise SuiteError(
+                    f"The prompt '{prompt.id}' has {len(row)} tokens, without an answer; the reward model {self._name} reads "
+                    f"{self._longest}. Leave it out of the suite."
+                )
+
     @torch.inference_mode()
     def __call__(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[float]:
         """The logit of each answer. Raises MeasureError, before any forward pass, for a text longer than the model reads."""
@@ -101,8 +110,7 @@ class RewardModel:
         return {name: padded[name].to(self._device) for name in ("input_ids", "attention_mask")}
 
     def _tokenised(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[list[int]]:
-        texts = [judged_text(self._tokenizer, p, a, self._format) for p, a in zip(prompts, answers, strict=True)]
-        rows = self._tokenizer(texts, add_special_tokens=adds_special_tokens(self._format))["input_ids"] if texts else []
+        rows = self._rows(prompts, answers)
         for prompt, row in zip(prompts, rows, strict=True):
             if len(row) > self._longest:
                 raise MeasureError(
@@ -110,6 +118,10 @@ class RewardModel:
                     f"{self._longest}. Ask for shorter answers in the suite (max_new_tokens), or leave out the prompt."
                 )
         return rows
+
+    def _rows(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[list[int]]:
+        texts = [judged_text(self._tokenizer, p, a, self._format) for p, a in zip(prompts, answers, strict=True)]
+        return self._tokenizer(texts, add_special_tokens=adds_special_tokens(self._format))["input_ids"] if texts else []
 
 
 def _check(folder: Path, config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase, format: str) -> None:

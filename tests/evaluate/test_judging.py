@@ -156,6 +156,19 @@ def test_the_shipped_judges_give_a_point_that_goes_on_the_bits_of_one_measured_a
         np.testing.assert_array_equal((first.results[name] + rest.results[name]).items, result.items, name)
 
 
+def test_the_sizes_of_a_suite_share_their_judges(study, tiny_pair, tmp_path):
+    """Two win rates against different baselines share a ranker too; other weights in the folder are another judge."""
+    folder = write_reward_model(tmp_path / "judge")
+    model = {"kind": "reward_model", "model": str(folder)}
+    rewards = (model, WINS, {**WINS, "name": "others", "baseline": "policy"})
+    workbench = Workbench(*map(str, tiny_pair), device="cpu")
+    quick, full = (workbench.prepare(study(*rewards, size=size))._chat._judges for size in ("quick", "full"))
+    assert quick["reward"] is full["reward"]
+    assert quick["wins"] is quick["others"] is full["wins"]
+    write_reward_model(folder, longest=32)
+    assert workbench.prepare(study(*rewards))._chat._judges["reward"] is not full["reward"]
+
+
 def test_the_ends_answer_once(study, workbench):
     asked, stages = study({**PROGRAM, "title": "once"}, {**WINS, "title": "once"}), []
     for alpha in (0.1, 0.2):
@@ -190,6 +203,16 @@ def test_a_prompt_that_is_too_long_is_named_before_any_forward(study, workbench,
     try:
         with pytest.raises(SuiteError, match=said):
             workbench.measure(study(PROGRAM, generation=generation), merge(0.5))
+    finally:
+        hook.remove()
+
+
+def test_a_prompt_that_is_too_long_for_the_reward_model_is_named_before_any_forward(study, workbench, tmp_path):
+    model = {"kind": "reward_model", "model": str(write_reward_model(tmp_path / "judge", longest=8))}
+    hook = workbench._live.model.register_forward_pre_hook(forward_fails)
+    try:
+        with pytest.raises(SuiteError, match=r"'validation-0' has \d+ tokens, without an answer; the reward model judge reads 8"):
+            workbench.measure(study(model), merge(0.5))
     finally:
         hook.remove()
 
