@@ -195,6 +195,9 @@ def read_ability(data: Mapping[str, Any], suite: Path) -> Ability:
     settings = sources.anchored(settings, suite.parent)
     ability = Ability(axis, task, str(data["metric"]), settings, parts, shuffle, float(out_of))
     _check_metric(ability)
+    shots = ability.all_settings().get("num_fewshot")
+    if shots is not None and (isinstance(shots, bool) or not isinstance(shots, int) or shots < 0):
+        raise SuiteError(f"'num_fewshot' of '{axis.name}' is {shots!r}, expected a number of examples: 0 or more.")
     return ability
 
 

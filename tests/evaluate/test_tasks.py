@@ -240,6 +240,27 @@ def test_a_field_that_the_prompt_cannot_be_made_of_is_named_with_its_line(broken
         broken("last", {"items_test.jsonl": (line, changed)})
 
 
+@pytest.mark.parametrize("split", ["validation", "test"])
+@pytest.mark.parametrize("content", ["", " \n\n"])
+def test_a_data_file_without_lines_is_named(broken, suite_path, split, content):
+    with pytest.raises(SuiteError, match=rf"items_{split}\.jsonl has no lines"):
+        broken("long", {f"items_{split}.jsonl": ((suite_path.parent / f"items_{split}.jsonl").read_text(), content)})
+
+
+@pytest.mark.parametrize("line", [1, 6])
+def test_a_nested_field_that_is_missing_is_named_with_its_line(broken, suite_path, line):
+    """lm-eval makes the first item's prompt when it opens the task, the others' when it asks them."""
+    item = (suite_path.parent / "items_test.jsonl").read_text().split("\n")[line - 1]
+    changes = {"items_test.jsonl": (item, json.dumps({**json.loads(item), "text": None}))}
+    with pytest.raises(SuiteError, match=rf"items_test\.jsonl, line {line} cannot be asked by the task .*: UndefinedError"):
+        broken("long", {**changes, "long.yaml": ("{{text}}", "{{text.strip()}}")})
+
+
+def test_a_nested_field_that_no_item_has_is_named_with_the_first(broken):
+    with pytest.raises(SuiteError, match=r"items_test\.jsonl, line 1 cannot be asked by the task .* no attribute 'nope'"):
+        broken("long", {"long.yaml": ("{{text}}", "{{text.nope}}")})
+
+
 @pytest.mark.parametrize(
     ("name", "changes", "options", "said"),
     [
