@@ -95,6 +95,7 @@ def test_a_task_is_a_file_a_folder_or_a_name(folder):
         ({"splits": {"validation": "test"}}, "validation items of 'words' are its test items"),
         ({"settings": {"num_fewshot": -1}}, "'num_fewshot' of 'words' is -1, expected a number of examples: 0 or more"),
         ({"settings": {"num_fewshot": "2"}}, "'num_fewshot' of 'words' is '2'"),
+        ({"settings": {"repeats": 3}}, "'repeats' of 'words' is 3, expected 1"),
         ({"out_of": 0}, "'out_of' of 'words' is 0"),
         ({"out_of": float("inf")}, "'out_of' of 'words' is inf"),
         ({"settings": {"generation_kwargs": {"temperature": float("inf")}}}, "Infinity or NaN in the settings"),

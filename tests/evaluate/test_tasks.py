@@ -51,11 +51,11 @@ TASKS = {
     + "  - {name: whole, filter: [{function: take_first}]}\n"
     + "  - {name: first, filter: [{function: regex, regex_pattern: '(\\S+)'}, {function: take_first}]}\n"
     + listed("exact_match"),
-    "twice": WRITTEN + "repeats: 2\n" + listed("bleu"),
+    "translated": WRITTEN + listed("bleu"),
     "own": WRITTEN + "process_results: !function own.pairs\n" + listed("shared", "    aggregation: !function own.mean_shared\n"),
 }
 METRICS = {"shots": "acc", "itself": "acc", "taken": "acc", "long": "acc_norm", "last": "acc", "filtered": "exact_match,first"}
-METRICS |= {"twice": "bleu", "own": "shared"}
+METRICS |= {"translated": "bleu", "own": "shared"}
 
 OWN = """
 def pairs(doc, results):
@@ -117,8 +117,8 @@ def test_items_equal_lm_evals(live, theirs, suite_path, name):
         assert not any(sample["doc"]["text"] in sample["arguments"][0][0].rpartition("question")[0] for sample in logged)
     result = task.result(live.model)
     value = theirs["results"][name][f"{metric},{chain or 'none'}"]
-    assert statistics.value(result) == pytest.approx(value * (1 if name in ("own", "twice") else 100), abs=1e-9)
-    if name not in ("own", "twice"):
+    assert statistics.value(result) == pytest.approx(value * (1 if name in ("own", "translated") else 100), abs=1e-9)
+    if name not in ("own", "translated"):
         np.testing.assert_allclose(result.items[:, 0], [100 * sample[metric] for sample in logged])
     if result.outputs is not None:
         assert list(result.outputs) == [sample["resps"][0][0] for sample in logged]
@@ -279,16 +279,21 @@ def test_a_nested_field_that_no_item_has_is_named_with_the_first(broken):
         ("long", {"long.yaml": ("acc_norm", "acc_mutual_info")}, {"metric": "acc_mutual_info"}, "not supported"),
         ("long", {}, {"metric": "acc_norm,strict"}, "'acc_norm,none'"),
         ("long", {}, {"context": 8}, "long: A question of .* tokens exceeds the model's context of 8"),
-        ("twice", {}, {"context": 12}, "twice: A prompt of .* tokens with 6 new ones exceeds the model's context of 12"),
-        ("twice", {"twice.yaml": ("bleu", "chrf")}, {"metric": "chrf"}, "aggregated by 'chrf'"),
-        ("twice", {"twice.yaml": ("bleu", "ter"), "suite.json": ("", "")}, {"metric": "ter"}, "aggregated by 'ter'"),
         (
-            "twice",
-            {"twice.yaml": ("bleu", "wer\n    hf_evaluate: true\n    aggregation: mean")},
+            "translated",
+            {},
+            {"context": 12},
+            "translated: A prompt of .* tokens with 6 new ones exceeds the model's context of 12",
+        ),
+        ("translated", {"translated.yaml": ("bleu", "chrf")}, {"metric": "chrf"}, "aggregated by 'chrf'"),
+        ("translated", {"translated.yaml": ("bleu", "ter"), "suite.json": ("", "")}, {"metric": "ter"}, "aggregated by 'ter'"),
+        (
+            "translated",
+            {"translated.yaml": ("bleu", "wer\n    hf_evaluate: true\n    aggregation: mean")},
             {"metric": "wer"},
             "would drop it",
         ),
-        ("twice", {"twice.yaml": ("max_gen_toks: 6", "num_beams: 4")}, {}, "generation setting 'num_beams'"),
+        ("translated", {"translated.yaml": ("max_gen_toks: 6", "num_beams: 4")}, {}, "generation setting 'num_beams'"),
         ("own", {}, {"out_of": 1}, 'beyond 0..1. Say "out_of": 100'),
         ("own", {"own.yaml": ("mean_shared", "best_shared")}, {}, "shared of own is no mean over items"),
         ("own", {"own.yaml": ("own.pairs", "own.pears")}, {}, "cannot be built: AttributeError"),
