@@ -195,6 +195,7 @@ def read_ability(data: Mapping[str, Any], suite: Path) -> Ability:
     settings = sources.anchored(settings, suite.parent)
     ability = Ability(axis, task, str(data["metric"]), settings, parts, shuffle, float(out_of))
     _check_metric(ability)
+    _check_counts(ability)
     return ability
 
 
@@ -225,6 +226,19 @@ def _in_folder(folder: Path, wanted: str, suite: Path) -> Path:
         raise SuiteError(f"{suite} names the folder {folder}, which holds no YAML file with a 'task'. Name another.")
     names = ", ".join(f"'{folder.name}#{name}'" for name in tasks.values())
     raise SuiteError(f"{suite} names the folder {folder} with {len(tasks)} tasks. Name one of them: {names}.")
+
+
+def _check_counts(ability: Ability) -> None:
+    """Raises SuiteError for a number of few-shot examples that is none, and for questions that are asked again and again."""
+    settings, name = ability.all_settings(), ability.axis.name
+    shots, repeats = settings.get("num_fewshot"), settings.get("repeats")
+    if shots is not None and (isinstance(shots, bool) or not isinstance(shots, int) or shots < 0):
+        raise SuiteError(f"'num_fewshot' of '{name}' is {shots!r}, expected a number of examples: 0 or more.")
+    if repeats not in (None, 1):
+        raise SuiteError(
+            f"'repeats' of '{name}' is {repeats!r}, expected 1: abilities are decoded greedily, so an answer would only be "
+            'counted again. Set it in the suite: "settings": {"repeats": 1}.'
+        )
 
 
 def _check_metric(ability: Ability) -> None:

@@ -36,6 +36,14 @@ def lines_of(settings: Mapping[str, Any], split: str) -> list[Line] | None:
     return lines
 
 
+def check_not_empty(settings: Mapping[str, Any]) -> None:
+    """Raises SuiteError for a local data file of any split that holds nothing: ``datasets`` reads them all, and fails."""
+    for file in (file for files in sources.data_files(settings).values() for file in files):
+        with file.open("rb") as stream:
+            if not any(line.strip() for line in stream):
+                raise SuiteError(f"{file} has no lines. Add the items, or leave the file out of the task's data_files.")
+
+
 def check_fields(settings: Mapping[str, Any], lines: list[Line]) -> None:
     """Raises SuiteError, with file and line, when one of ``lines`` lacks a field that a template of the task reads.
 

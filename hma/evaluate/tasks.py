@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import datasets
+from jinja2 import UndefinedError
 from lm_eval.api.instance import Instance
 from lm_eval.api.task import ConfigurableTask
 from lm_eval.defaults import DEFAULT_OTHER_SEED
@@ -21,7 +22,7 @@ from hma.core.recipe import digest
 from hma.errors import SuiteError
 from hma.evaluate import sources
 from hma.evaluate.ability import SPLITS, Ability, Part
-from hma.evaluate.lines import check_fields, lines_of
+from hma.evaluate.lines import check_fields, check_not_empty, lines_of
 
 SUPPORTED = ("multiple_choice", "loglikelihood", "generate_until")
 """Output types that can be measured."""
@@ -35,6 +36,7 @@ def open_task(ability: Ability, split: str, num_items: int) -> ConfigurableTask:
     """
     settings = ability.all_settings()
     part = ability.part(split, settings)
+    check_not_empty(settings)
     lines = lines_of(settings, part.split)
     if lines is not None:
         check_fields(settings, [lines[place] for place in ability.places(split, len(lines))[:num_items]])
@@ -44,6 +46,10 @@ def open_task(ability: Ability, split: str, num_items: int) -> ConfigurableTask:
             documents = _documents(task, part)
     except SuiteError:
         raise
+    except UndefinedError as error:  # lm-eval fills in the templates for the first item of all as soon as it has read them.
+        own = lines is None or settings.get("process_docs") is not None
+        place = f"The first item of {part.split}" if own else "{}, line {}".format(*lines[0])
+        raise SuiteError(f"{place} cannot be asked by the task {ability.task}: {said(error)}.") from error
     except Exception as error:  # lm-eval and datasets raise whatever the files lead them to
         raise SuiteError(f"The task {ability.task} cannot be built: {said(error)}.{_advice(ability, error)}") from error
     _check_apart(ability, settings, len(documents))

@@ -51,11 +51,11 @@ TASKS = {
     + "  - {name: whole, filter: [{function: take_first}]}\n"
     + "  - {name: first, filter: [{function: regex, regex_pattern: '(\\S+)'}, {function: take_first}]}\n"
     + listed("exact_match"),
-    "twice": WRITTEN + "repeats: 2\n" + listed("bleu"),
+    "translated": WRITTEN + listed("bleu"),
     "own": WRITTEN + "process_results: !function own.pairs\n" + listed("shared", "    aggregation: !function own.mean_shared\n"),
 }
 METRICS = {"shots": "acc", "itself": "acc", "taken": "acc", "long": "acc_norm", "last": "acc", "filtered": "exact_match,first"}
-METRICS |= {"twice": "bleu", "own": "shared"}
+METRICS |= {"translated": "bleu", "own": "shared"}
 
 OWN = """
 def pairs(doc, results):
@@ -117,8 +117,8 @@ def test_items_equal_lm_evals(live, theirs, suite_path, name):
         assert not any(sample["doc"]["text"] in sample["arguments"][0][0].rpartition("question")[0] for sample in logged)
     result = task.result(live.model)
     value = theirs["results"][name][f"{metric},{chain or 'none'}"]
-    assert statistics.value(result) == pytest.approx(value * (1 if name in ("own", "twice") else 100), abs=1e-9)
-    if name not in ("own", "twice"):
+    assert statistics.value(result) == pytest.approx(value * (1 if name in ("own", "translated") else 100), abs=1e-9)
+    if name not in ("own", "translated"):
         np.testing.assert_allclose(result.items[:, 0], [100 * sample[metric] for sample in logged])
     if result.outputs is not None:
         assert list(result.outputs) == [sample["resps"][0][0] for sample in logged]
@@ -240,6 +240,27 @@ def test_a_field_that_the_prompt_cannot_be_made_of_is_named_with_its_line(broken
         broken("last", {"items_test.jsonl": (line, changed)})
 
 
+@pytest.mark.parametrize("split", ["validation", "test"])
+@pytest.mark.parametrize("content", ["", " \n\n"])
+def test_a_data_file_without_lines_is_named(broken, suite_path, split, content):
+    with pytest.raises(SuiteError, match=rf"items_{split}\.jsonl has no lines"):
+        broken("long", {f"items_{split}.jsonl": ((suite_path.parent / f"items_{split}.jsonl").read_text(), content)})
+
+
+@pytest.mark.parametrize("line", [1, 6])
+def test_a_nested_field_that_is_missing_is_named_with_its_line(broken, suite_path, line):
+    """lm-eval makes the first item's prompt when it opens the task, the others' when it asks them."""
+    item = (suite_path.parent / "items_test.jsonl").read_text().split("\n")[line - 1]
+    changes = {"items_test.jsonl": (item, json.dumps({**json.loads(item), "text": None}))}
+    with pytest.raises(SuiteError, match=rf"items_test\.jsonl, line {line} cannot be asked by the task .*: UndefinedError"):
+        broken("long", {**changes, "long.yaml": ("{{text}}", "{{text.strip()}}")})
+
+
+def test_a_nested_field_that_no_item_has_is_named_with_the_first(broken):
+    with pytest.raises(SuiteError, match=r"items_test\.jsonl, line 1 cannot be asked by the task .* no attribute 'nope'"):
+        broken("long", {"long.yaml": ("{{text}}", "{{text.nope}}")})
+
+
 @pytest.mark.parametrize(
     ("name", "changes", "options", "said"),
     [
@@ -258,16 +279,21 @@ def test_a_field_that_the_prompt_cannot_be_made_of_is_named_with_its_line(broken
         ("long", {"long.yaml": ("acc_norm", "acc_mutual_info")}, {"metric": "acc_mutual_info"}, "not supported"),
         ("long", {}, {"metric": "acc_norm,strict"}, "'acc_norm,none'"),
         ("long", {}, {"context": 8}, "long: A question of .* tokens exceeds the model's context of 8"),
-        ("twice", {}, {"context": 12}, "twice: A prompt of .* tokens with 6 new ones exceeds the model's context of 12"),
-        ("twice", {"twice.yaml": ("bleu", "chrf")}, {"metric": "chrf"}, "aggregated by 'chrf'"),
-        ("twice", {"twice.yaml": ("bleu", "ter"), "suite.json": ("", "")}, {"metric": "ter"}, "aggregated by 'ter'"),
         (
-            "twice",
-            {"twice.yaml": ("bleu", "wer\n    hf_evaluate: true\n    aggregation: mean")},
+            "translated",
+            {},
+            {"context": 12},
+            "translated: A prompt of .* tokens with 6 new ones exceeds the model's context of 12",
+        ),
+        ("translated", {"translated.yaml": ("bleu", "chrf")}, {"metric": "chrf"}, "aggregated by 'chrf'"),
+        ("translated", {"translated.yaml": ("bleu", "ter"), "suite.json": ("", "")}, {"metric": "ter"}, "aggregated by 'ter'"),
+        (
+            "translated",
+            {"translated.yaml": ("bleu", "wer\n    hf_evaluate: true\n    aggregation: mean")},
             {"metric": "wer"},
             "would drop it",
         ),
-        ("twice", {"twice.yaml": ("max_gen_toks: 6", "num_beams: 4")}, {}, "generation setting 'num_beams'"),
+        ("translated", {"translated.yaml": ("max_gen_toks: 6", "num_beams: 4")}, {}, "generation setting 'num_beams'"),
         ("own", {}, {"out_of": 1}, 'beyond 0..1. Say "out_of": 100'),
         ("own", {"own.yaml": ("mean_shared", "best_shared")}, {}, "shared of own is no mean over items"),
         ("own", {"own.yaml": ("own.pairs", "own.pears")}, {}, "cannot be built: AttributeError"),
