@@ -145,9 +145,13 @@ class AnswerPlan:
                 f"A prompt of {longest} tokens with {max_new_tokens} new ones exceeds the model's context of "
                 f"{context_length}. Shorten the prompts or the answers in the suite."
             )
-        names = map(str, range(len(rows))) if ids is None else ids
+        names = list(map(str, range(len(rows)))) if ids is None else ids
         self._name = name
-        self._batches = Batches(list(zip(rows, names, strict=True)), partial(_built, self._pad, device), batch_size, name)
+        places = range(len(rows))
+        self._order = sorted(places, key=lambda place: len(rows[place])) if len(rows) > batch_size else list(places)
+        """The prompts' places by rising length where there are several batches, so that each pads little."""
+        asked = [(rows[place], names[place]) for place in self._order]
+        self._batches = Batches(asked, partial(_built, self._pad, device), batch_size, name)
         self._total = len(rows)
         self.model_seconds = 0.0
 
@@ -176,7 +180,8 @@ class AnswerPlan:
                 length = next((i + 1 for i, token in enumerate(tokens) if token in ends), len(tokens))
                 answers.append(Answer(self._cut(text), tuple(tokens[:length])))
             progress(len(answers), self._total)
-        return answers
+        by_place = dict(zip(self._order, answers, strict=True))
+        return [by_place[place] for place in range(len(answers))]
 
     def _written(self, model: PreTrainedModel, ends: list[int], batch: Batch) -> torch.Tensor:
         """The tokens of a batch's answers, on the CPU."""

@@ -126,6 +126,27 @@ def test_stops_end_an_answer_and_are_cut(live):
     assert any(a != b for a, b in zip(free, stopped, strict=True))
 
 
+def test_attention_is_torchs_own(live):
+    assert live.model.config._attn_implementation == "sdpa"
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_prompts_are_batched_by_length_and_answered_in_their_order(live, temperature):
+    prompts = [" ".join("abcdefgh"[:length]) for length in (8, 1, 5, 2, 7, 3, 6)]
+    settings = {"max_new_tokens": 5, "temperature": temperature, "ids": prompts}
+    alone = [
+        AnswerPlan([prompt], live.tokenizer, live.model.device, **settings | {"ids": [prompt]}).responses(live.model)[0]
+        for prompt in prompts
+    ]
+    asked = []
+    count = lambda _, given, named: asked.append(tuple(named["input_ids"].shape))  # noqa: E731
+    tested = AnswerPlan(prompts, live.tokenizer, live.model.device, batch_size=3, **settings)
+    with live.model.register_forward_pre_hook(count, with_kwargs=True):
+        assert tested.responses(live.model) == alone
+    assert [shape for shape in asked if shape[1] > 1] == [(3, 4), (3, 8), (1, 9)]  # With <bos>.
+    assert AnswerPlan(prompts, live.tokenizer, live.model.device, **settings)._order == list(range(7))  # One batch: no gain.
+
+
 def test_a_prompt_longer_than_the_context_is_refused_before_any_forward(live):
     with pytest.raises(SuiteError, match="exceeds the model's context of 16"):
         plan(live, context_length=16)
