@@ -138,6 +138,7 @@ def _compared(ours: list[float], floors: list[float], points: list[Point], their
         "floor_seconds": statistics.median(floors),
         "floors": floors,
         "to_floor": statistics.median(o / f for o, f in zip(ours, floors, strict=True)),
+        "points_to_floor": sum(point.elapsed_seconds for point in points) / floors[-1],
         "work_to_model": statistics.median(sum(w.values()) / w["model"] - 1 for w in work),
         "largest_ability_difference": max(gaps),
         "largest_reward_difference": max(errors),
@@ -163,6 +164,7 @@ def _print(found: dict[str, Any]) -> None:
     )
     console.print(
         f"The model alone, on one core: {found['floor_seconds']:.1f} s. Sweep to model alone: {found['to_floor']:.2f}; "
+        f"its points without its start: {found['points_to_floor']:.2f}; "
         f"all work of a point to the model's part of it: {found['work_to_model']:.3f}."
     )
     console.print(

@@ -86,6 +86,7 @@ OTHER = Measured({"merge": 2.0, "lm_eval": 5.0, "reward": 3.0}, {"choice": 50.0}
 def test_ratios_are_of_what_was_measured():
     found = _compared([2.0, 1.0, 4.0], [1.0, 1.0, 1.0], [POINT, POINT], [OTHER, OTHER])
     assert (found["ratio"], found["to_floor"], found["sweep_seconds"]) == (10.0, 2.0, 2.0)
+    assert found["points_to_floor"] == 2.0
     assert found["work_to_model"] == pytest.approx(1.05)
 
 
