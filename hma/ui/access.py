@@ -83,8 +83,8 @@ def _engine(store: str | None) -> Engine:
 
 @st.cache_resource(show_spinner=False)
 def _study(reference: str, policy: str, suite: str, split: str, size: str) -> Study:
-    # A suite may run programs. This one is that of ``sources``, which the command line named; a page names none.
-    return open_study(reference, policy, suite, split, size, allowed(), program())
+    # A suite may run programs: only the one that the command line named, whatever a page may come to ask for.
+    return open_study(reference, policy, suite, split, size, allowed(), program(), may_run=suite == sources()[2])
 
 
 @st.cache_resource(show_spinner=False)

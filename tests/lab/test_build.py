@@ -37,6 +37,7 @@ LAYOUT = {
     *(f"prompts/{split}.jsonl" for split in ("train", "validation", "test")),
     "suite.json",
     "report.json",
+    "judged.json",
 }
 
 
