@@ -23,7 +23,7 @@ points: $(VENV)/.runtime
 	$(BIN)/python -m hma sweep --steps 11 --size full --store $(NEW_POINTS)
 	$(BIN)/python -m hma sweep --steps 11 --split test --store $(NEW_POINTS)
 	$(BIN)/python -m hma sweep --steps 11 --split test --size full --store $(NEW_POINTS)
-	$(BIN)/python -c "from hma.store import Store; Store('$(NEW_POINTS)').compact()"
+	$(BIN)/python -m hma.lab.shipping $(NEW_POINTS)
 	mv $(NEW_POINTS) data/miniature/points.sqlite
 
 # Make the miniature again from nothing (minutes), then its points.

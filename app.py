@@ -7,7 +7,17 @@ import streamlit as st
 ICON = Path(__file__).parent / "hma" / "ui" / "icon.png"
 
 st.set_page_config(page_title="Alignment-tax explorer", layout="wide")
-page = st.navigation([st.Page("pages/explore.py", title="Explore", default=True)], position="hidden")
+pages = [
+    st.Page("pages/explore.py", title="Explore", default=True),
+    st.Page("pages/methods.py", title="Find alphas", url_path="methods"),
+    st.Page("pages/compare.py", title="Compare fronts", url_path="compare"),
+    st.Page("pages/samples.py", title="Samples", url_path="samples"),
+    st.Page("pages/runs.py", title="Runs", url_path="runs"),
+    st.Page("pages/export.py", title="Export", url_path="export"),
+    st.Page("pages/pair.py", title="Pair and suite", url_path="pair"),
+    st.Page("pages/present.py", title="Present", url_path="present"),
+]
+page = st.navigation(pages, position="top")
 
 # Kept when it is empty: what stands below would otherwise move up at the second run, and be drawn anew.
 preload = st.container(key="preload")
@@ -17,11 +27,14 @@ if "study" not in st.session_state:
     # hidden, has it begin with that while the imports below and the points are read here.
     preload.plotly_chart({"data": [{"type": "scatter"}], "layout": {"height": 10}}, key="preload_chart")
 
-from hma.ui import studybar, style  # noqa: E402
+from hma.ui import frame, gate, studybar, style  # noqa: E402
 from hma.ui.guard import shown  # noqa: E402
 
+frame.go_where_wanted()
 style.show()
 with shown():
+    if not gate.is_passed():
+        st.stop()
     st.session_state["study"] = st.session_state["framed"] = studybar.show()
     page.run()
 # Last, because Streamlit loads an imaging library for it.

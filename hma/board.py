@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -75,14 +75,14 @@ class Board:
         """The point whose mean alpha is nearest to ``alpha``."""
         return min(self.points, key=lambda p: abs(mean_alpha(p.recipe.alphas) - alpha), default=None)
 
-    def nearest(self, recipe: Recipe) -> Point | None:
-        """The measured point whose layers' alphas differ least from the recipe's."""
+    def nearest(self, recipe: Recipe, among: Collection[str] | None = None) -> Point | None:
+        """The measured point, of those with keys ``among`` these, whose layers' alphas differ least from the recipe's."""
 
         def distance(point: Point) -> float:
             pairs = zip(point.recipe.layer_alphas, recipe.layer_alphas, strict=True)
             return sum((a - b) ** 2 for a, b in pairs)
 
-        return min(self.points, key=distance, default=None)
+        return min((p for p in self.points if among is None or p.key in among), key=distance, default=None)
 
     @cached_property
     def sureness(self) -> Sureness:

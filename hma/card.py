@@ -62,6 +62,7 @@ def _what(merge: Merged) -> list[str]:
         "",
         "The weights of one language model from before RLHF (the reference) and after (the policy), averaged with one share "
         "per block of layers: `alpha * reference + (1 - alpha) * policy`. Alpha 0 is the policy, alpha 1 is the reference."
+        + (" Outside 0 to 1 it goes beyond one of them: extrapolation, not an average." if recipe.is_extrapolation else "")
         + _outside(recipe.partition),
         "",
         "| block | layers | alpha | effective alpha |",
@@ -161,6 +162,7 @@ def _loading(merge: Merged, folder: Path) -> list[str]:
 def _origin(merge: Merged) -> list[str]:
     pair, recipe, precision = merge.pair, merge.recipe, merge.recipe.precision
     command = ["python", "-m", "hma", "export", "--alphas", ",".join(map(repr, recipe.alphas))]
+    command += ["--beyond"] if recipe.is_extrapolation else []
     pivots = ",".join(str(start - 1) for start in recipe.partition.starts[1:])
     command += ["--pivots", pivots] if pivots else ["--blocks", "1"]
     own = ["--own", ",".join(recipe.partition.own)] if recipe.partition.own else []

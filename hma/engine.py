@@ -1,7 +1,7 @@
 """The engine: what pages and the command line submit to. Only it knows where work runs.
 
 A queue in front of one worker process, interactive requests ahead of sweeps; progress, cancel, and the
-one place that writes finished points to the store. It imports no torch.
+one place that writes finished points to the store. Questions go to an adviser beside it. It imports no torch.
 """
 
 from __future__ import annotations
@@ -14,12 +14,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from hma import asking
 from hma.board import Board
 from hma.checkpoints import place
+from hma.core.descent import Step
+from hma.core.fit import Fit
+from hma.core.question import Question
 from hma.core.recipe import Recipe
-from hma.core.study import Study
+from hma.core.study import DELTA, Study, changes_key
 from hma.errors import Cancelled, HmaError, Refused, WorkerDied
 from hma.jobs import CANCELLING, INTERACTIVE, STARTING, SWEEP, Job, Jobs, Target
+from hma.methods.fitting import fit_key, kept_steps, texts_keys
 from hma.process import COMMAND, WorkerProcess, failure
 from hma.store import Store
 
@@ -27,6 +32,10 @@ __all__ = ["INTERACTIVE", "SWEEP", "Engine", "Job", "Target", "WorkerState"]
 
 _GRACE = 5.0
 """Seconds that a cancelled job may take to stop by itself before its worker is ended."""
+
+
+def _named(asker: str) -> frozenset[str]:
+    return frozenset([asker] if asker else [])
 
 
 @dataclass(frozen=True)
@@ -41,11 +50,12 @@ class WorkerState:
 class Engine:
     """Measures and exports recipes in a worker process, and stores the points. Threads may share it; close it when done."""
 
-    def __init__(self, store: Store, command: Sequence[str] = COMMAND) -> None:
+    def __init__(self, store: Store, command: Sequence[str] = COMMAND, adviser: Sequence[str] = asking.COMMAND) -> None:
         self.store = store
         self._command = tuple(command)
         self._jobs = Jobs()
         self._changed = self._jobs.changed
+        self._asking = asking.Asking(store, self._jobs, adviser)
         self._worker: WorkerProcess | None = None
         self._state = WorkerState()
         self._warm: Study | None = None
@@ -54,12 +64,12 @@ class Engine:
         self._thread = threading.Thread(target=self._run, name="hma-engine", daemon=True)
         self._thread.start()
 
-    def submit(self, study: Study, recipe: Recipe, method: str = "single", priority: int = INTERACTIVE) -> Job:
+    def submit(self, study: Study, recipe: Recipe, method: str = "single", priority: int = INTERACTIVE, asker: str = "") -> Job:
         """Ask for a point. One that the store has is finished at once; one already asked for is not asked twice.
 
-        One that the store has with fewer items is extended.
+        One that the store has with fewer items is extended. ``asker`` names who asks, where that is to be told later.
         """
-        wanted = Job(0, study, recipe, study.point_key(recipe), method)
+        wanted = Job(0, study, recipe, study.point_key(recipe), method, askers=_named(asker))
         return self._jobs.ask(wanted, priority, lambda: self.store.point(wanted.key, study.num_items) is not None)
 
     def export(
@@ -70,6 +80,7 @@ class Engine:
         boards: Sequence[Board] = (),
         tokenizer: str = "policy",
         replace: bool = False,
+        asker: str = "",
     ) -> Job:
         """Ask for a merge of the study's pair to be written as a model folder, from the worker's live model.
 
@@ -78,7 +89,24 @@ class Engine:
         """
         whole = str(Path(folder).expanduser().resolve())
         target = Target(whole, tuple(boards), tokenizer, replace)
-        return self._jobs.ask(Job(0, study, recipe, study.point_key(recipe), "export", target=target), INTERACTIVE)
+        wanted = Job(0, study, recipe, study.point_key(recipe), "export", target=target, askers=_named(asker))
+        return self._jobs.ask(wanted, INTERACTIVE)
+
+    def fit(self, study: Study, fit: Fit, priority: int = INTERACTIVE) -> Job:
+        """Ask for alphas by a fit; its texts and steps are kept in the store, so that it goes on from where it was.
+
+        Once the job is finished its ``answer`` is the last step, with the alphas. Raises SuiteError for a suite that cannot
+        be opened.
+        """
+        return self._jobs.ask(Job(0, study, None, fit_key(study, fit), fit.objective, fit=fit), priority)
+
+    def delta(self, study: Study, priority: int = INTERACTIVE) -> Job:
+        """Ask what RLHF changed in each layer; once the job is finished, ``kept_changes`` finds it in the store."""
+        return self._jobs.ask(Job(0, study, None, changes_key(study), DELTA), priority)
+
+    def ask(self, study: Study, question: Question, priority: int = INTERACTIVE) -> Job:
+        """Ask a surrogate of the study's points; once the job is finished its ``answer`` is the reply."""
+        return self._jobs.ask(Job(0, study, None, question.key, "question", question=question), priority)
 
     def job(self, job_id: int) -> Job:
         """A job as it stands now."""
@@ -90,6 +118,10 @@ class Engine:
     def jobs(self) -> list[Job]:
         """The latest jobs, oldest first."""
         return self._jobs.all()
+
+    def queue(self) -> list[Job]:
+        """The jobs that are not over: what runs first, then what waits, in the order in which it will be done."""
+        return self._jobs.queue()
 
     def worker(self) -> WorkerState:
         """The worker as it stands now; one that died while it was idle is found out here."""
@@ -115,7 +147,9 @@ class Engine:
                 return
             self._jobs.update(job_id, stage=CANCELLING)
             worker = self._worker
-        if worker is not None:
+        if job.question is not None:
+            self._asking.cancel(job_id)
+        elif worker is not None:
             worker.send("cancel", job_id)
             timer = threading.Timer(_GRACE, self._end_cancelled, (worker, job_id))
             timer.daemon = True
@@ -127,6 +161,11 @@ class Engine:
             self._warm = study
             self._changed.notify_all()
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether it was closed: nothing that is asked of it now is done."""
+        return self._closed
+
     def close(self) -> None:
         """End the worker. Queued jobs are cancelled; finished points are in the store."""
         with self._changed:
@@ -137,6 +176,7 @@ class Engine:
             self._changed.notify_all()
         if worker is not None:
             worker.end()
+        self._asking.close()
         self._thread.join(timeout=10)
 
     def __enter__(self) -> Engine:
@@ -155,11 +195,11 @@ class Engine:
     def _run(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._closed or self._jobs.is_waiting or self._warm)
+                self._changed.wait_for(lambda: self._closed or self._jobs.is_waiting() or self._warm)
                 if self._closed:
                     return
                 warm, self._warm = self._warm, None
-                job = self._jobs.next() if self._jobs.is_waiting else None
+                job = self._jobs.next() if self._jobs.is_waiting() else None
             if job is not None:
                 self._do(job)
             elif warm is not None:
@@ -182,7 +222,7 @@ class Engine:
             worker = self._worker_for(job.study)
             if not self._begin(job.id):
                 return
-            over = {"state": "finished", "share": 1.0, "message": self._done(worker, job)}
+            over = {"state": "finished", "share": 1.0, **self._done(worker, job)}
         except Cancelled as error:
             over = {"state": "cancelled", "message": str(error)}
         except HmaError as error:
@@ -195,7 +235,7 @@ class Engine:
                 self._set_worker(status="ready")
             self._jobs.update(job.id, **over, ended_at=time.time())
             ended = self.job(job.id)
-            if ended.state == "finished" and not job.target and ended.started_at and ended.ended_at:
+            if ended.state == "finished" and job.is_point and ended.started_at and ended.ended_at:
                 self._took[job.study.view] = ended.ended_at - ended.started_at
 
     def _begin(self, job_id: int) -> bool:
@@ -204,27 +244,41 @@ class Engine:
             job = self.job(job_id)
             if job.is_over:
                 return False
-            expected = None if job.target else self._took.get(job.study.view)
+            expected = self._took.get(job.study.view) if job.is_point else None
             self._jobs.update(job_id, stage="merging", started_at=time.time(), expected_seconds=expected)
             self._set_worker(status="busy")
             return True
 
-    def _done(self, worker: WorkerProcess, job: Job) -> str:
-        """Have a job done, and return what there is to say of it. Raises Cancelled, MeasureError, or WorkerDied."""
+    def _done(self, worker: WorkerProcess, job: Job) -> dict[str, Any]:
+        """Have a job done, and return what it comes to. Raises Cancelled, MeasureError, or WorkerDied."""
+        if job.fit is not None:
+            return {"answer": self._fitted(worker, job, job.fit)}
+        if job.method == DELTA:
+            self.store.keep(DELTA, job.key, self._answer(worker, job, DELTA))
+            return {}
+        assert job.recipe is not None
         if job.target is None:
             begun = self.store.begun(job.key)
             if begun and min(count for count, _ in begun.values()) >= job.study.num_items:
-                return ""  # Another process has measured it meanwhile.
+                return {}  # Another process has measured it meanwhile.
             measurement = self._answer(worker, job, "measure", job.study, job.recipe, begun)
             self.store.add(job.study, replace(measurement, method=job.method))
-            return measurement.note
+            return {"message": measurement.note}
         try:
-            return self._answer(worker, job, "export", job.study, job.recipe, job.target)
+            return {"message": self._answer(worker, job, "export", job.study, job.recipe, job.target)}
         except HmaError:
             # A worker that was ended could not clear away what it had begun.
             with contextlib.suppress(OSError):
                 place.clean(Path(job.target.folder))
             raise
+
+    def _fitted(self, worker: WorkerProcess, job: Job, fit: Fit) -> Step:
+        """The last step of a fit; one that is over already is not begun again."""
+        kept = self.store.kept([job.key, *texts_keys(job.study, fit).values()])
+        steps = kept_steps(kept.get(job.key))
+        if steps and (steps[-1].settled or len(steps) > fit.max_steps):
+            return steps[-1]
+        return self._answer(worker, job, "fit", job.study, fit, kept)
 
     def _answer(self, worker: WorkerProcess, job: Job, verb: str, *request: Any) -> Any:
         """The worker's answer to one request. Raises Cancelled, MeasureError, or WorkerDied."""
@@ -237,6 +291,8 @@ class Engine:
                 if kind == "progress":
                     if not self.job(job.id).is_cancelling:
                         self._jobs.update(job.id, stage=rest[0], share=rest[1])
+                elif kind == "keep":
+                    self.store.keep(*rest)
                 elif kind == "done":
                     return rest[0]
                 elif kind == "failed":

@@ -4,6 +4,7 @@ HmaError                 a person's mistake or the world's; shown, never a trace
 ├── AlphasError          alphas of the wrong number or outside [0, 1]
 ├── CheckpointError      a folder that is missing, broken, or does not match its partner
 ├── SuiteError           a suite, task, prompt file or reward that cannot be used
+├── FitError             alphas cannot be fitted so: what was asked for, or what they are to be fitted on
 ├── StoreError           the file of points cannot be opened, read or written
 ├── ExportError          a merged checkpoint cannot be written there, or what lies there is not whole
 ├── PushError            an exported folder cannot be pushed to the hub
@@ -31,6 +32,10 @@ class CheckpointError(HmaError):
 
 class SuiteError(HmaError):
     """A suite, task, prompt file or reward that cannot be used."""
+
+
+class FitError(HmaError):
+    """Alphas cannot be fitted so: what was asked for does not go together, or there is nothing to fit on."""
 
 
 class StoreError(HmaError):

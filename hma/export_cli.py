@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,15 +12,16 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from hma import options, text
+from hma import options, report, text
 from hma import push as pushing
 from hma.board import Board, boards
 from hma.checkpoints.manifest import ENDS, differences, not_whole, read_recipe
-from hma.checkpoints.pair import Pair, open_pair
+from hma.checkpoints.pair import Pair
 from hma.core.recipe import Recipe
 from hma.errors import Cancelled, HmaError, StoreError
 from hma.evaluate.suite import suite_sizes
 from hma.study import open_store, suite_fingerprints
+from hma.verb import verb
 
 if TYPE_CHECKING:
     from hma.checkpoints.export import Exported
@@ -32,42 +31,36 @@ Public = Annotated[bool, typer.Option("--public/--private", help="Who sees a rep
 _screen = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
+@verb
 def export(
+    *,
     alphas: options.Alphas,
+    beyond: options.Beyond = False,
     out: Annotated[Path, typer.Option(help="The folder to make.")],
-    blocks: options.Blocks = None,
-    pivots: options.Pivots = None,
-    own: options.Own = None,
-    linear_only: options.LinearOnly = False,
-    dtype: options.DType = None,
-    rounding: options.Rounding = "nearest",
-    seed: options.Seed = 0,
+    merge: options.MergeOptions,
     tokenizer: Annotated[
         str, typer.Option(help="Whose tokenizer, chat template and generation settings: policy or reference.")
     ] = "policy",
     force: Annotated[
         bool, typer.Option("--force", help="Replace an earlier export; with --push, also all that the repository holds.")
     ] = False,
-    push: Annotated[str | None, typer.Option(help="Push it to this repository of the hub (ORG/NAME); see hma push.")] = None,
+    push: Annotated[
+        str | None, typer.Option(help="Push it to this repository of the hub (ORG/NAME); see python -m hma push.")
+    ] = None,
     public: Public = False,
-    reference: options.Reference = options.REFERENCE,
-    policy: options.Policy = options.POLICY,
-    allow: options.Allow = None,
-    suite: options.SuiteFile = options.SUITE,
-    reward: options.Program = None,
+    chosen: options.SuiteOptions,
     store: options.StoreFile = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Write a merge as a complete model folder, with its recipe and a model card. The folder is there whole or not at all."""
-    precision = options.chosen_precision(dtype, rounding, seed)
     if tokenizer not in ENDS:
         raise HmaError(f"--tokenizer is '{tokenizer}'. Choose one of: {', '.join(ENDS)}.")
     if push is not None:
         pushing.refuse_name(push)
         pushing.refuse_unknown()
-    pair = open_pair(reference, policy, options.chosen_allow(allow))
-    recipe = options.chosen_recipe(pair.num_layers, alphas, options.Cut(blocks, pivots, own, linear_only), precision)
-    measured = _boards(pair, suite, options.chosen_program(reward), store)
+    pair = chosen.pair()
+    recipe = merge.recipe(pair.num_layers, alphas, beyond)
+    measured = _boards(pair, chosen.suite, chosen.program, store)
     done = _written(pair, recipe, out, measured, tokenizer, force, as_json)
     if lost := text.lost(recipe, done.merge.effective):
         _screen.print(f"[yellow]Warning:[/yellow] {escape(text.printable(lost))}")
@@ -75,20 +68,20 @@ def export(
         _print_written(done)
     pushed = pushing.push(done.folder, push, public=public, replace=force) if push is not None else None
     if as_json:
-        _print_json(_to_dict(done) | ({"pushed": _pushed_dict(pushed)} if pushed else {}))
+        report.print_json(_to_dict(done) | ({"pushed": _pushed_dict(pushed)} if pushed else {}))
     elif pushed:
         _print_pushed(pushed)
 
 
 def verify(
-    folder: Annotated[Path, typer.Argument(help="A folder that `hma export` wrote.")], as_json: options.AsJson = False
+    folder: Annotated[Path, typer.Argument(help="A folder that `python -m hma export` wrote.")], as_json: options.AsJson = False
 ) -> None:
     """Say whether an exported folder still is what its recipe.json says, file by file. Exits 2 when it is not."""
     folder = folder.expanduser()
     files = read_recipe(folder)["files"]
     found = differences(folder)
     if as_json:
-        _print_json({"folder": str(folder), "whole": not found, "files": len(files), "differences": found})
+        report.print_json({"folder": str(folder), "whole": not found, "files": len(files), "differences": found})
     if found:
         raise not_whole(folder, found)
     if not as_json:
@@ -96,7 +89,7 @@ def verify(
 
 
 def push(
-    folder: Annotated[Path, typer.Argument(help="A folder that `hma export` wrote.")],
+    folder: Annotated[Path, typer.Argument(help="A folder that `python -m hma export` wrote.")],
     repository: Annotated[str, typer.Argument(metavar="ORG/NAME", help="The repository of the hub; made if it is not there.")],
     public: Public = False,
     force: Annotated[bool, typer.Option("--force", help="Replace all that the repository holds.")] = False,
@@ -105,7 +98,7 @@ def push(
     """Push an exported folder to the hub, after checking that it is whole. Only what its recipe.json names is pushed."""
     done = pushing.push(folder.expanduser().resolve(), repository, public=public, replace=force)
     if as_json:
-        _print_json(_pushed_dict(done))
+        report.print_json(_pushed_dict(done))
     else:
         _print_pushed(done)
 
@@ -114,7 +107,7 @@ def _boards(pair: Pair, suite: str, program: str, store: Path | None) -> list[Bo
     """What the store has measured of the pair in the suite."""
     if store and not store.expanduser().exists():
         raise StoreError(f"There is no store at {store}. Name the file that has the points, or leave --store out.")
-    return boards(open_store(store), pair.fingerprint, suite_fingerprints(suite, program), suite_sizes(suite))
+    return boards(open_store(store, to_read=True), pair.fingerprint, suite_fingerprints(suite, program), suite_sizes(suite))
 
 
 def _written(pair: Pair, recipe: Recipe, out: Path, measured: list[Board], tokenizer: str, force: bool, quiet: bool) -> Exported:
@@ -169,6 +162,7 @@ def _to_dict(done: Exported) -> dict[str, Any]:
     return {
         "folder": str(done.folder),
         "recipe": merge.recipe.to_dict(),
+        "extrapolation": merge.recipe.is_extrapolation,
         "effective_alphas": list(merge.effective),
         "precision": merge.recipe.precision.to_dict(),
         "tokenizer": merge.tokenizer,
@@ -177,7 +171,3 @@ def _to_dict(done: Exported) -> dict[str, Any]:
         "seconds": done.seconds,
         "warnings": [lost] if lost else [],
     }
-
-
-def _print_json(value: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(value, allow_nan=False) + "\n")

@@ -6,12 +6,16 @@ import heapq
 import itertools
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from hma.board import Board
+from hma.core.descent import Step
+from hma.core.fit import Fit
+from hma.core.question import Question, Reply
 from hma.core.recipe import Recipe
 from hma.core.study import Study
+from hma.errors import MeasureError, Refused
 
 INTERACTIVE, SWEEP = 0, 1
 """Priorities: a person waiting goes first."""
@@ -19,6 +23,9 @@ INTERACTIVE, SWEEP = 0, 1
 STARTING, CANCELLING = "starting the worker", "cancelling"
 
 _KEPT = 500
+
+_HOPELESS = 3
+"""When so many points fail and none succeeds, the rest of a sweep is not tried."""
 
 
 @dataclass(frozen=True)
@@ -37,16 +44,17 @@ class Target:
 
 @dataclass(frozen=True)
 class Job:
-    """One request as it stands: a measurement, or an export where ``target`` is not None.
+    """One request as it stands: a measurement, or an export (``target``), or a ``fit`` or a ``question``, which have no recipe.
 
     ``state``: queued, running, finished, failed or cancelled; ``message`` says why, what was written, or what to know of a
-    measurement. ``refused`` tells a failure that lies in what was
-    asked. ``expected_seconds`` is what the study's last point took.
+    measurement; ``answer`` is the last step of a finished fit, or the reply to a question. ``refused`` tells a failure
+    that lies in what was asked. ``expected_seconds`` is what the study's last point took. ``askers`` name who asked for it
+    by itself, in words of the asker's own; what a run or the program asks for has none. They play no part in what it is.
     """
 
     id: int
     study: Study
-    recipe: Recipe
+    recipe: Recipe | None
     key: str
     method: str
     state: str = "queued"
@@ -59,6 +67,15 @@ class Job:
     started_at: float | None = None
     ended_at: float | None = None
     target: Target | None = None
+    fit: Fit | None = None
+    question: Question | None = None
+    answer: Step | Reply | None = None
+    askers: frozenset[str] = frozenset()
+
+    @property
+    def is_point(self) -> bool:
+        """Whether it brings a point."""
+        return self.recipe is not None and self.target is None
 
     @property
     def is_over(self) -> bool:
@@ -81,7 +98,7 @@ class Job:
 
 
 class Jobs:
-    """Jobs by number, and the queue of those that wait. Threads may share it.
+    """Jobs by number, and the queues of those that wait: one of questions, one of all else. Threads may share it.
 
     ``changed`` is told of every change; its owner may hold it over several calls.
     """
@@ -89,15 +106,16 @@ class Jobs:
     def __init__(self) -> None:
         self.changed = threading.Condition()
         self._jobs: dict[int, Job] = {}
-        self._queue: list[tuple[int, int]] = []
+        self._queues: dict[bool, list[tuple[int, int]]] = {False: [], True: []}
         self._ids = itertools.count(1)
 
     def ask(self, wanted: Job, priority: int, is_done: Callable[[], bool] = lambda: False) -> Job:
         """A request's job, in the queue. One asked for already is not asked twice; one that is done is finished at once."""
         with self.changed:
-            for job in self._jobs.values():
+            for job in list(self._jobs.values()):
                 same = (job.key, job.study.num_items, job.target) == (wanted.key, wanted.study.num_items, wanted.target)
                 if same and not job.is_over and not job.is_cancelling:
+                    job = self._jobs[job.id] = replace(job, askers=job.askers | wanted.askers)
                     if priority == INTERACTIVE and job.state == "queued":
                         self._push(INTERACTIVE, job.id)
                     return job
@@ -134,15 +152,23 @@ class Jobs:
                 self._jobs[job_id] = replace(self._jobs[job_id], **changes)
             self.changed.notify_all()
 
-    @property
-    def is_waiting(self) -> bool:
-        """Whether there is anything in the queue."""
-        return bool(self._queue)
+    def queue(self) -> list[Job]:
+        """What is not over yet: what runs, then what waits in the order in which it will be done, questions last."""
+        with self.changed:
+            waiting = [job_id for questions in (False, True) for _, job_id in sorted(self._queues[questions])]
+            ids = [job.id for job in self._jobs.values() if job.state == "running"]
+            # One that was pushed ahead stands in its queue twice.
+            found = [self._jobs[i] for i in dict.fromkeys([*ids, *waiting]) if i in self._jobs]
+            return [job for job in found if not job.is_over]
 
-    def next(self) -> Job | None:
+    def is_waiting(self, questions: bool = False) -> bool:
+        """Whether there is anything in the queue."""
+        return bool(self._queues[questions])
+
+    def next(self, questions: bool = False) -> Job | None:
         """Take the first of the queue and mark it as running; None when that one was cancelled."""
         with self.changed:
-            _, job_id = heapq.heappop(self._queue)
+            _, job_id = heapq.heappop(self._queues[questions])
             job = self._jobs.get(job_id)
             if job is None or job.state != "queued":
                 return None
@@ -150,10 +176,27 @@ class Jobs:
             return self._jobs[job_id]
 
     def _push(self, priority: int, job_id: int) -> None:
-        heapq.heappush(self._queue, (priority, job_id))
+        heapq.heappush(self._queues[self._jobs[job_id].question is not None], (priority, job_id))
         self.changed.notify_all()
 
     def _forget_old(self) -> None:
         over = [job.id for job in self._jobs.values() if job.is_over]
         for job_id in over[: max(0, len(over) - _KEPT)]:
             del self._jobs[job_id]
+
+
+def is_hopeless(ended: Sequence[Job]) -> bool:
+    """Whether the rest of a sweep is not worth trying: its latest job was refused, or the first few have all failed."""
+    return bool(ended) and (ended[-1].refused or (len(ended) == _HOPELESS and all(job.state != "finished" for job in ended)))
+
+
+def failure_of(ended: Sequence[Job], num_asked: int) -> MeasureError | None:
+    """What to tell of a sweep's jobs that ended, of ``num_asked``; None where all of them were finished."""
+    failed = [job for job in ended if job.state != "finished"]
+    if not failed:
+        return None
+    told = next((job for job in failed if job.refused), failed[0])
+    untried = num_asked - len(ended)
+    counts = f" {len(failed)} of {num_asked} points failed" + (f", {untried} were not tried" if untried else "")
+    rest = f"{counts}; every finished one is in the store." if num_asked > 1 else ""
+    return (Refused if told.refused else MeasureError)(told.message + rest)

@@ -7,9 +7,12 @@ the same time: this module serves the files itself and holds every other request
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
+import ipaddress
 import os
 import socket
+import sys
 import webbrowser
 from collections.abc import Collection
 from importlib.util import find_spec
@@ -35,14 +38,25 @@ def launch(
     allow: Collection[str] = (),
     program: str = "",
     store: Path | None = None,
+    roots: Collection[Path] = (),
+    exports: Path | None = None,
+    read_only: bool = False,
     browser: bool = True,
 ) -> None:
-    """Serve the app until it is stopped. Raises HmaError when the port is taken."""
+    """Serve the app until it is stopped. Raises HmaError when the port is taken.
+
+    ``exports`` is the only folder that pages may make folders in; ``read_only`` keeps them from starting or writing anything.
+    """
     check_port(address, port)
+    _warn_of(address)
     os.environ.update(HMA_REFERENCE=reference, HMA_POLICY=policy, HMA_SUITE=suite)
-    os.environ.update(HMA_ALLOW=" ".join(allow), HMA_REWARD=program)
+    os.environ.update(HMA_ALLOW=" ".join(allow), HMA_REWARD=program, HMA_ROOTS=os.pathsep.join(map(str, roots)))
     if store:
         os.environ["HMA_STORE"] = str(store.expanduser().resolve())
+    if exports:
+        os.environ["HMA_EXPORTS"] = str(exports.expanduser().resolve())
+    if read_only:
+        os.environ["HMA_READ_ONLY"] = "1"
     os.environ.update(STREAMLIT_SERVER_PORT=str(port), STREAMLIT_SERVER_ADDRESS=address)
     # Streamlit reads its configuration from the working folder; the paths above must not depend on it.
     os.chdir(ROOT)
@@ -59,6 +73,17 @@ def launch(
         log_level="warning",
     )
     uvicorn.Server(served).run()
+
+
+def _warn_of(address: str) -> None:
+    """Say on standard error where anyone on the network may come in."""
+    with contextlib.suppress(ValueError):
+        if not ipaddress.ip_address(address).is_loopback and not (ROOT / ".streamlit" / "secrets.toml").exists():
+            print(
+                f"Warning: {address} lets other machines in, and no login is set up: anyone who reaches it can measure and "
+                "export here. Name a login provider in .streamlit/secrets.toml, or serve 127.0.0.1.",
+                file=sys.stderr,
+            )
 
 
 def check_port(address: str, port: int) -> None:

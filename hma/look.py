@@ -9,8 +9,8 @@ from hma import text
 from hma.core.point import Point
 from hma.core.study import Axis
 
-HMA_COLOUR, MA_COLOUR, OWN_COLOUR = "#0072B2", "#D55E00", "#009E73"
-"""Blue, vermillion and green that colour-blind eyes tell apart, 3:1 against the light and the dark background."""
+HMA_COLOUR, MA_COLOUR, OWN_COLOUR, BEYOND_COLOUR = "#0072B2", "#D55E00", "#009E73", "#A8578A"
+"""Blue, vermillion, green and purple that colour-blind eyes tell apart, 3:1 against the light and the dark background."""
 
 NEUTRAL = {"light": "#5b6573", "dark": "#97a1b0"}
 INK = {"light": "#1b2330", "dark": "#e8ebf0"}
@@ -30,9 +30,36 @@ class Series:
 SERIES = (
     Series("hma", "HMA: share per block", "circle", HMA_COLOUR, 9),
     Series("ma", "MA: one share", "diamond", MA_COLOUR, 10),
+    Series("beyond", "extrapolation", "triangle-up", BEYOND_COLOUR, 10),
     Series("own", "measured here", "star", OWN_COLOUR, 13),
     Series("end", "ends", "square", None, 11),
 )
+
+
+@dataclass(frozen=True)
+class FrontStyle:
+    """How one of several fronts on a chart is drawn: colour, symbol and dash each tell it apart by themselves."""
+
+    symbol: str
+    colour: str
+    dash: str
+
+
+FRONT_STYLES = {
+    "hma": FrontStyle("circle", HMA_COLOUR, "solid"),
+    "ma": FrontStyle("diamond", MA_COLOUR, "dash"),
+    "own": FrontStyle("star", OWN_COLOUR, "dot"),
+    "beyond": FrontStyle("triangle-up", BEYOND_COLOUR, "longdash"),
+}
+"""By the names of contenders."""
+
+OTHER_FRONTS = (
+    FrontStyle("triangle-down", BEYOND_COLOUR, "dashdot"),
+    FrontStyle("cross", "#A07800", "longdash"),
+    FrontStyle("hexagon2", "#7A7F88", "dot"),
+    FrontStyle("pentagon", OWN_COLOUR, "longdashdot"),
+)
+"""Of further methods, in the order in which they stand."""
 
 FRONT, MA_PATH = "front", "MA path"
 ABILITY_TITLE = "Mean ability kept (points), better →"
@@ -48,9 +75,17 @@ def series_of(point: Point) -> str:
     """The name of the series that a point belongs to."""
     if point.recipe.is_end:
         return "end"
+    if point.recipe.is_extrapolation:
+        return "beyond"
     if text.is_own(point):
         return "own"
     return "ma" if point.recipe.is_average else "hma"
+
+
+def front_style(name: str, names: Sequence[str]) -> FrontStyle:
+    """How the front of one of these contenders is drawn, whichever of them are."""
+    others = [other for other in names if other not in FRONT_STYLES]
+    return FRONT_STYLES.get(name) or OTHER_FRONTS[others.index(name) % len(OTHER_FRONTS)]
 
 
 def ma_path(points: Sequence[Point]) -> list[Point]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import shlex
 import string
 import sys
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from hma import options, text
 from hma.board import Board
 from hma.core.point import Point
-from hma.core.precision import NEAREST, Precision
 from hma.core.study import Study
 from hma.errors import HmaError, StoreError
 from hma.methods import mask_alphas, original
@@ -20,7 +20,11 @@ from hma.study import open_store
 
 _ENDS = {"policy": "0", "reference": "1"}
 
-_NOT_OF_SWEEP = ("--rho", "--items", "--effect")
+_OF_READING = ("--rho", "--items", "--effect")
+"""Options of the verbs that read, which those that measure do not take."""
+
+_OF_MERGE = ("--blocks", "--pivots", "--own", "--linear-only", "--dtype", "--rounding", "--seed")
+"""Options of how a merge is cut and rounded. An end is itself however they are set."""
 
 
 def read_board(study: Study, store: Path | None, *points: str) -> tuple[Board, Store]:
@@ -31,7 +35,7 @@ def read_board(study: Study, store: Path | None, *points: str) -> tuple[Board, S
     if store and not store.expanduser().exists():
         wanted = sweep_command(*points)
         raise StoreError(f"There is no store at {store}. Name the file that has the points, or measure some: {wanted}")
-    opened = open_store(store)
+    opened = open_store(store, to_read=True)
     return Board.read(opened, study), opened
 
 
@@ -42,35 +46,49 @@ def nothing_measured(study: Study) -> str:
 
 def sweep_command(*points: str) -> str:
     """The command that measures what the command in hand looked for in vain: its options, given to ``sweep``."""
+    return command("sweep", *_given_options(points, _OF_READING))
+
+
+def command(*words: str) -> str:
+    """A verb of the program with its arguments, as it is typed in a shell, in whatever folder."""
+    return shlex.join([sys.executable, "-m", "hma", *words])
+
+
+def _given_options(points: Sequence[str], left_out: Collection[str]) -> list[str]:
+    """The options of the command in hand, without its points, some options and ``--json``."""
     words, given = list(sys.argv[2:]), []
     for point in points:
         if point in words:
             words.remove(point)
     rest = iter(words)
     for word in rest:
-        if word in _NOT_OF_SWEEP:
+        if word in left_out and word != "--linear-only":
             next(rest, None)
-        elif word != "--json" and not word.startswith(tuple(f"{name}=" for name in _NOT_OF_SWEEP)):
+        elif word not in ("--json", *left_out) and not word.startswith(tuple(f"{name}=" for name in left_out)):
             given.append(word)
-    return shlex.join([sys.executable, "-m", "hma", "sweep", *given])
+    return given
 
 
-def named_point(board: Board, store: Store, given: str, cut: options.Cut, precision: Precision) -> Point:
+def named_point(board: Board, store: Store, given: str, merge: options.MergeOptions, points: Sequence[str] = ()) -> Point:
     """The measured point that a word names: its key or how it begins, its alphas, or one of the two ends.
+
+    ``points`` are all the words by which the command in hand names points.
 
     Raises HmaError for a word that names none or several, and for a point that is not measured in the board's study.
     """
     if not _is_alphas(given):
-        return _by_key(board, store, given)
+        return _by_key(board, store, given, points)
     alphas = _ENDS.get(given, given)
     # An end is itself however the others are cut and rounded.
-    chosen = (options.Cut(), NEAREST) if given in _ENDS else (cut, precision)
-    recipe = options.chosen_recipe(board.study.num_layers, alphas, *chosen)
+    recipe = (options.MergeOptions() if given in _ENDS else merge).recipe(board.study.num_layers, alphas, beyond=True)
     point = board.point(board.study.point_key(recipe))
     if point is None:
+        left_out = (*_OF_READING, *(_OF_MERGE if given in _ENDS else ()))
+        wanted = command(
+            "measure", "--alphas", alphas, *(["--beyond"] if recipe.is_extrapolation else []), *_given_options(points, left_out)
+        )
         raise HmaError(
-            f"{text.recipe_name(recipe)} is not measured on the {text.items(board.study)} of this study. Measure it: "
-            f"`hma measure --alphas {alphas}` with the same options."
+            f"{text.recipe_name(recipe)} is not measured on the {text.items(board.study)} of this study. Measure it: {wanted}"
         )
     return point
 
@@ -81,11 +99,12 @@ def _is_alphas(given: str) -> bool:
     return listed or original.is_name(given) or mask_alphas.is_file(given)
 
 
-def _by_key(board: Board, store: Store, given: str) -> Point:
+def _by_key(board: Board, store: Store, given: str, points: Sequence[str]) -> Point:
     """The board's point whose key begins so. Raises HmaError for none, several, or one of another study."""
     if not given or set(given) - set(string.hexdigits.lower()):
         raise HmaError(
-            f"'{given}' names no point. Give a key as `hma front --json` prints it, or how it begins; or alphas: 0.2,0.2,0.2."
+            f"'{given}' names no point. Give a key as `{command('front', '--json')}` prints it, or how it begins; or alphas: "
+            "0.2,0.2,0.2."
         )
     found = [point for point in board.points if point.key.startswith(given)]
     if len(found) == 1:
@@ -110,5 +129,5 @@ def _by_key(board: Board, store: Store, given: str) -> Point:
         )
     raise HmaError(
         f"No point on the {text.items(board.study)} of this study has a key that begins with '{given}'. "
-        "`hma front --json` prints all keys."
+        f"This prints all keys: {command('front', '--json', *_given_options((given, *points), (*_OF_READING, *_OF_MERGE)))}"
     )

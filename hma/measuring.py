@@ -11,12 +11,10 @@ from hma import report, text
 from hma.core.recipe import Recipe
 from hma.core.study import Study
 from hma.engine import SWEEP, Engine, Job
-from hma.errors import Cancelled, MeasureError, Refused
+from hma.errors import Cancelled
+from hma.jobs import failure_of, is_hopeless
 
 _screen = Console(stderr=True)
-
-_HOPELESS = 3
-"""When so many points fail and none succeeds, the rest of a sweep is not tried."""
 
 
 def measured(engine: Engine, study: Study, recipes: Sequence[Recipe], method: str, quiet: bool) -> int:
@@ -34,29 +32,21 @@ def measured(engine: Engine, study: Study, recipes: Sequence[Recipe], method: st
     for job in jobs:
         if job.state == "finished" and job.message:
             _screen.print(f"[yellow]Note:[/yellow] {escape(text.printable(job.message))}", highlight=False, soft_wrap=True)
-    failed = [job for job in jobs if job.is_over and job.state != "finished"]
-    if failed:
-        told = next((job for job in failed if job.refused), failed[0])
-        untried = sum(not job.is_over for job in jobs)
-        counts = f" {len(failed)} of {len(jobs)} points failed" + (f", {untried} were not tried" if untried else "")
-        rest = f"{counts}; every finished one is in the store." if len(jobs) > 1 else ""
-        raise (Refused if told.refused else MeasureError)(told.message + rest)
+    if failure := failure_of(jobs, len(missing)):
+        raise failure
     return len(missing)
 
 
 def _done(engine: Engine, study: Study, recipes: Sequence[Recipe], method: str, quiet: bool) -> list[Job]:
-    """Measure recipes and return their jobs as they ended; those that were not tried, as they stood.
-
-    The rest is not tried once one was refused, or when the first few all fail.
-    """
+    """Measure recipes and return their jobs as they ended, without those that were not worth trying."""
+    ended: list[Job] = []
     with report.progress_bar(_screen, len(recipes), hidden=quiet) as bar:
         jobs = [engine.submit(study, recipe, method, SWEEP) for recipe in recipes]
         for number, job in enumerate(jobs):
-            jobs[number] = _watch(engine, job, number, bar)
-            hopeless = number + 1 == _HOPELESS and all(j.state != "finished" for j in jobs[:_HOPELESS])
-            if jobs[number].refused or hopeless:
+            ended.append(_watch(engine, job, number, bar))
+            if is_hopeless(ended):
                 break
-    return jobs
+    return ended
 
 
 def _watch(engine: Engine, job: Job, number: int, bar: report.Bar) -> Job:

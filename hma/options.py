@@ -1,23 +1,29 @@
-"""What the verbs of the command line share: options, their defaults, and what they come to."""
+"""What the verbs of the command line share: options, what names a pair, a study or a merge, and what they come to.
+
+A verb takes a whole group of options as one parameter; ``hma.verb.verb`` makes options of its fields.
+"""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from hma.checkpoints.pair import Pair, open_pair
 from hma.checkpoints.source import ALLOWABLE
 from hma.core import alphas as alphas_of
 from hma.core import precision as precisions
 from hma.core.partition import HEAD, OWN, Partition
 from hma.core.precision import Precision
 from hma.core.recipe import Recipe
+from hma.core.study import Study
 from hma.errors import HmaError
 from hma.methods import mask_alphas, original
-from hma.study import SHIPPED
+from hma.store import Store
+from hma.study import SHIPPED, open_store, open_study
 
 REFERENCE, POLICY, SUITE = (str(SHIPPED / name) for name in ("reference", "policy", "suite.json"))
 
@@ -27,6 +33,9 @@ Alphas = Annotated[
         help="Share of the reference per block, input to output: 0.2,0.2,0.2 (or one for all). Or what the original code "
         "wrote, which says the blocks too: a name such as 'pma_0.5_a_split|1#3|0.4|0.3|0.2_b', or its mask_alphas.bin."
     ),
+]
+Beyond = Annotated[
+    bool, typer.Option("--beyond", help="Let alphas go beyond the two ends, from -1 to 2: extrapolation, and marked as such.")
 ]
 Reference = Annotated[
     str,
@@ -111,50 +120,126 @@ Seed = Annotated[int, typer.Option(help="What random rounding starts from.")]
 
 
 @dataclass(frozen=True)
-class Cut:
+class PairOptions:
+    """The options that name a pair."""
+
+    reference: Reference = REFERENCE
+    policy: Policy = POLICY
+    allow: Allow = None
+
+    def __post_init__(self) -> None:
+        if unknown := [kind for kind in self.allow or () if kind not in ALLOWABLE]:
+            raise HmaError(f"--allow is '{unknown[0]}'. Choose one of: {', '.join(ALLOWABLE)}.")
+
+    @property
+    def allowed(self) -> tuple[str, ...]:
+        """What of the checkpoints may be used beside safetensors, each once."""
+        return tuple(kind for kind in ALLOWABLE if kind in (self.allow or ()))
+
+    def pair(self) -> Pair:
+        """The pair, opened and checked. Raises CheckpointError."""
+        return open_pair(self.reference, self.policy, self.allowed)
+
+
+@dataclass(frozen=True)
+class SuiteOptions(PairOptions):
+    """The options that name a pair and a suite."""
+
+    suite: SuiteFile = SUITE
+    reward: Program = None
+
+    @property
+    def program(self) -> str:
+        """What ``--reward`` was given, a file by its whole path, since a worker runs elsewhere; empty for nothing."""
+        place, colon, function = (self.reward or "").rpartition(":")
+        return f"{Path(place).expanduser().resolve()}{colon}{function}" if place.endswith(".py") else self.reward or ""
+
+    def study(self) -> Study:
+        """The study of the two, on the validation items of the suite's first size. Raises CheckpointError or SuiteError."""
+        return open_study(self.reference, self.policy, self.suite, allow=self.allowed, program=self.program)
+
+
+@dataclass(frozen=True)
+class StudyOptions(SuiteOptions):
+    """The options that name a study and where its points are."""
+
+    split: Split = "validation"
+    size: Size = None
+    store: StoreFile = None
+
+    def study(self) -> Study:
+        """The study. Raises CheckpointError or SuiteError."""
+        chosen = (self.reference, self.policy, self.suite, self.split, self.size)
+        return open_study(*chosen, self.allowed, self.program)
+
+    def open_store(self) -> Store:
+        """The store in the file that was named, made if it is not there, or the default one."""
+        return open_store(self.store)
+
+
+@dataclass(frozen=True)
+class BlockOptions:
     """The options that say which parameters share an alpha."""
 
-    blocks: str | None = None
-    pivots: str | None = None
-    own: str | None = None
-    linear_only: bool = False
+    blocks: Blocks = None
+    pivots: Pivots = None
+    own: Own = None
 
     def partition(self, num_layers: int) -> Partition:
         """The partition of a model. Raises HmaError for one that its layers do not allow."""
         if self.blocks is not None and self.pivots is not None:
             raise HmaError("--blocks and --pivots were both given. Give one of them.")
-        cut = _at(num_layers, self.pivots) if self.pivots is not None else _blocks(num_layers, self.blocks)
-        return Partition(num_layers, cut.starts, self._own(), self.linear_only)
-
-    def _own(self) -> tuple[str, ...]:
         parts = [part.strip() for part in (self.own or "").split(",") if part.strip()]
         if unknown := [part for part in parts if part not in OWN]:
             raise HmaError(f"--own names '{unknown[0]}'. Choose some of: {', '.join(OWN)}.")
+        cut = _at(num_layers, self.pivots) if self.pivots is not None else _blocks(num_layers, self.blocks)
+        return replace(cut, own=tuple(part for part in OWN if part in parts))
+
+
+@dataclass(frozen=True)
+class MergeOptions(BlockOptions):
+    """The options that, with alphas, say how a merge is made."""
+
+    linear_only: LinearOnly = False
+    dtype: DType = None
+    rounding: Rounding = "nearest"
+    seed: Seed = 0
+
+    def __post_init__(self) -> None:
+        known = {"dtype": (self.dtype, (None, *precisions.NAMES)), "rounding": (self.rounding, precisions.ROUNDINGS)}
+        for option, (value, names) in known.items():
+            if value not in names:
+                raise HmaError(f"--{option} is '{value}'. Choose one of: {', '.join(filter(None, names))}.")
+
+    def partition(self, num_layers: int) -> Partition:
+        cut = super().partition(num_layers)
         if not self.linear_only:
-            return tuple(part for part in OWN if part in parts)
-        if outside := [part for part in parts if part != HEAD]:
+            return cut
+        if outside := [part for part in cut.own if part != HEAD]:
             raise HmaError(
                 f"--own names '{outside[0]}', and --linear-only leaves these the reference's. Leave out one of the two."
             )
-        return (HEAD,)
+        return replace(cut, own=(HEAD,), linear_only=True)
 
+    def precision(self) -> Precision:
+        """What the merge is written in."""
+        return Precision(self.dtype, self.rounding, self.seed)
 
-def chosen_recipe(num_layers: int, alphas: str, cut: Cut, precision: Precision) -> Recipe:
-    """The recipe of the options. Raises AlphasError or HmaError for what the model's layers do not allow."""
-    is_file = mask_alphas.is_file(alphas)
-    if is_file or original.is_name(alphas):
-        if cut != Cut():
-            raise HmaError(f"'{alphas}' says its blocks itself. Leave out --blocks, --pivots, --own and --linear-only.")
-        return (mask_alphas.read_file if is_file else original.read_name)(alphas, num_layers, precision)
-    partition = cut.partition(num_layers)
-    return Recipe(partition, original.with_head(alphas_of.parsed(alphas), partition), precision)
+    def recipe(self, num_layers: int, alphas: str, beyond: bool = False) -> Recipe:
+        """The recipe with these alphas, in [0, 1] unless they may go ``beyond``.
 
-
-def swept_recipes(partition: Partition, steps: int, grid: bool, precision: Precision) -> list[Recipe]:
-    """One alpha for all blocks from 0 to 1, or every combination over the blocks; a head's at the mean goes with the others."""
-    count = len(partition.starts) if partition.linear_only else partition.num_blocks
-    wanted = alphas_of.grid(steps, count) if grid else [(alpha,) for alpha in alphas_of.ladder(steps)]
-    return [Recipe(partition, original.with_head(alphas, partition), precision) for alphas in wanted]
+        Raises AlphasError or HmaError for what is not, and for what the model's layers do not allow.
+        """
+        is_file = mask_alphas.is_file(alphas)
+        if is_file or original.is_name(alphas):
+            if (self.blocks, self.pivots, self.own, self.linear_only) != (None, None, None, False):
+                raise HmaError(f"'{alphas}' says its blocks itself. Leave out --blocks, --pivots, --own and --linear-only.")
+            if is_file:
+                return mask_alphas.read_file(alphas, num_layers, self.precision(), beyond)
+            return original.read_name(alphas, num_layers, self.precision())
+        partition = self.partition(num_layers)
+        values = original.with_head(alphas_of.parsed(alphas), partition)
+        return Recipe(partition, alphas_of.checked(values, partition.num_blocks, beyond), self.precision())
 
 
 def _at(num_layers: int, pivots: str) -> Partition:
@@ -177,27 +262,6 @@ def _blocks(num_layers: int, blocks: str | None) -> Partition:
     if int(blocks) > num_layers:
         raise HmaError(f"{blocks} blocks were asked for and the model has {num_layers} layers. Ask for fewer blocks.")
     return Partition.equal(num_layers, int(blocks))
-
-
-def chosen_precision(dtype: str | None, rounding: str, seed: int) -> Precision:
-    """The precision of three options. Raises HmaError for one that is unknown."""
-    for option, value, known in (("dtype", dtype, precisions.NAMES), ("rounding", rounding, precisions.ROUNDINGS)):
-        if value is not None and value not in known:
-            raise HmaError(f"--{option} is '{value}'. Choose one of: {', '.join(known)}.")
-    return Precision(dtype, rounding, seed)
-
-
-def chosen_program(reward: str | None) -> str:
-    """What ``--reward`` was given, a file by its whole path, since a worker runs elsewhere; empty for nothing."""
-    place, colon, function = (reward or "").rpartition(":")
-    return f"{Path(place).expanduser().resolve()}{colon}{function}" if place.endswith(".py") else reward or ""
-
-
-def chosen_allow(allow: list[str] | None) -> tuple[str, ...]:
-    """What ``--allow`` was given. Raises HmaError for what is unknown."""
-    if unknown := [kind for kind in allow or () if kind not in ALLOWABLE]:
-        raise HmaError(f"--allow is '{unknown[0]}'. Choose one of: {', '.join(ALLOWABLE)}.")
-    return tuple(kind for kind in ALLOWABLE if kind in (allow or ()))
 
 
 def chosen_rho(rho: float | None) -> float | None:

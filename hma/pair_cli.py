@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
@@ -12,11 +10,12 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.table import Table
 from rich.text import Text
 
-from hma import options
-from hma.checkpoints.pair import Pair, open_pair
+from hma import options, report
+from hma.checkpoints.pair import Pair
 from hma.checkpoints.preflight import Preflight
 from hma.checkpoints.preflight import preflight as checked
 from hma.core.partition import Partition
+from hma.verb import verb
 
 if TYPE_CHECKING:
     from hma.checkpoints.delta import Change
@@ -24,32 +23,28 @@ if TYPE_CHECKING:
 _screen = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
+@verb
 def preflight(
-    reference: options.Reference = options.REFERENCE,
-    policy: options.Policy = options.POLICY,
-    allow: options.Allow = None,
+    chosen: options.PairOptions,
     as_json: options.AsJson = False,
 ) -> None:
     """Check that a pair can be merged and fits, without reading its weights. Exit code 2 when it cannot.
 
     All that is wrong is listed, with what to do. A hub id is looked for in the cache of this machine; nothing is fetched.
     """
-    found = checked(reference, policy, options.chosen_allow(allow))
+    found = checked(chosen.reference, chosen.policy, chosen.allowed)
     if as_json:
-        _print_json(found.to_dict())
+        report.print_json(found.to_dict())
     else:
         _print_preflight(found)
     if found.is_fatal:
         raise typer.Exit(2)
 
 
+@verb
 def delta(
-    blocks: options.Blocks = None,
-    pivots: options.Pivots = None,
-    own: options.Own = None,
-    reference: options.Reference = options.REFERENCE,
-    policy: options.Policy = options.POLICY,
-    allow: options.Allow = None,
+    blocks: options.BlockOptions,
+    chosen: options.PairOptions,
     as_json: options.AsJson = False,
 ) -> None:
     """What RLHF changed in each block, in one pass over the weights: how many weights, by how little, and how much in all.
@@ -57,15 +52,15 @@ def delta(
     Weights that moved by one unit in the last place have nothing between their two ends: where they are many, choose
     float16, float32 or stochastic rounding for merges. NaN and infinity are refused with the tensor's name.
     """
-    pair = open_pair(reference, policy, options.chosen_allow(allow))
-    partition = options.Cut(blocks, pivots, own).partition(pair.num_layers)
+    pair = chosen.pair()
+    partition = blocks.partition(pair.num_layers)
     found = _changes(pair, hidden=as_json)
     from hma.checkpoints.delta import in_blocks, total
 
     per_block, whole = in_blocks(found, partition), total(found.values())
     if as_json:
         named = zip(partition.block_names(), per_block, strict=True)
-        _print_json(
+        report.print_json(
             {
                 "blocks": [{"name": name, **change.to_dict()} for name, change in named],
                 "total": whole.to_dict(),
@@ -123,7 +118,3 @@ def _print_preflight(found: Preflight) -> None:
         console.print(f"This pair cannot be merged: {count['fatal']} fatal, {warnings}.")
     else:
         console.print(f"This pair can be merged, as far as can be seen without its weights: {warnings}.")
-
-
-def _print_json(value: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(value, allow_nan=False) + "\n")

@@ -23,7 +23,7 @@ _INCHES, _DOTS = (8.0, 4.7), 180
 _POINTS_PER_PIXEL = 0.68
 """The app's sizes are in pixels of a chart that is about this much larger."""
 
-_MARKERS = {"circle": ("o", 1.0), "diamond": ("D", 0.8), "star": ("*", 1.15), "square": ("s", 0.85)}
+_MARKERS = {"circle": ("o", 1.0), "diamond": ("D", 0.8), "star": ("*", 1.15), "square": ("s", 0.85), "triangle-up": ("^", 1.0)}
 """Matplotlib's symbols, and what makes them as large as the app's."""
 
 

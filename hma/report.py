@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -22,6 +24,11 @@ from hma.core.tax import tax
 
 _WIDE = 100
 """Columns of a terminal from which the keys of points are shown as well."""
+
+
+def print_json(value: Mapping[str, Any]) -> None:
+    """Print one JSON object on standard output, on a line."""
+    sys.stdout.write(json.dumps(value, allow_nan=False) + "\n")
 
 
 def items_dict(study: Study) -> dict[str, Any]:
@@ -54,6 +61,7 @@ def rounded(score: Score) -> str:
     return f"{score.value:.{digits}f}±{score.standard_error:.{digits}f}"
 
 
+BEYOND = "a share outside 0 to 1 (extrapolation)"
 LINEAR_ONLY = "only linear weights are averaged, all else is the reference's"
 
 
@@ -100,6 +108,7 @@ def print_points(
     console.print(
         f"{units}. ± is one standard error. An alpha is the share of the reference: 0 is the policy, 1 is the reference; "
         "one alone is that of every block."
+        + (f" beyond: {BEYOND}." if any(point.recipe.is_extrapolation for point in points) else "")
         + (f" linear: {LINEAR_ONLY}." if any(point.recipe.is_linear_only for point in points) else "")
         + ("" if study.abilities[0] in axes else " Each task stands here too where the terminal is wider, and in --json."),
         highlight=False,
@@ -118,7 +127,8 @@ def _table(title: str, heads: Sequence[str]) -> Table:
 
 def _alphas(point: Point) -> str:
     alphas = point.recipe.alphas[:1] if point.recipe.is_average else point.recipe.alphas
-    return "/".join(text.alpha(a) for a in alphas) + (" linear" if point.recipe.is_linear_only else "")
+    words = (" beyond" if point.recipe.is_extrapolation else "") + (" linear" if point.recipe.is_linear_only else "")
+    return "/".join(text.alpha(a) for a in alphas) + words
 
 
 def print_front(board: Board, robust: Mapping[str, RobustTax] | None) -> None:

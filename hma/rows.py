@@ -58,6 +58,7 @@ def copy_points(connection: sqlite3.Connection) -> int:
         "DELETE FROM points WHERE EXISTS "
         "(SELECT 1 FROM other.points o WHERE o.key = points.key AND o.num_items > points.num_items)"
     )
+    connection.execute("INSERT OR IGNORE INTO kept SELECT * FROM other.kept")
     before = connection.total_changes
     connection.execute("INSERT OR IGNORE INTO points SELECT * FROM other.points")
     added = connection.total_changes - before

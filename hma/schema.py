@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hma.errors import StoreError
 
-VERSION = 3
+VERSION = 4
 """``PRAGMA user_version`` of the files that this code writes."""
 
 _TABLES = """
@@ -44,6 +44,12 @@ CREATE TABLE results (
     outputs BLOB,
     PRIMARY KEY (point, name)
 ) STRICT;
+CREATE TABLE kept (
+    key TEXT PRIMARY KEY,
+    kind TEXT NOT NULL,
+    value BLOB NOT NULL,
+    added_at TEXT NOT NULL
+) STRICT;
 """
 
 _MIGRATIONS = {
@@ -53,6 +59,7 @@ _MIGRATIONS = {
         "ALTER TABLE points ADD COLUMN num_items INTEGER NOT NULL DEFAULT 0",
         "UPDATE points SET num_items = (SELECT json_extract(study, '$.num_items') FROM studies WHERE key = points.study)",
     ),
+    3: ("CREATE TABLE kept (key TEXT PRIMARY KEY, kind TEXT NOT NULL, value BLOB NOT NULL, added_at TEXT NOT NULL) STRICT",),
 }
 """What brings a file of each older version to the next."""
 

@@ -8,11 +8,13 @@ import shutil
 import sqlite3
 import tempfile
 import threading
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from hma import rows, schema
-from hma.core.point import Point, scores_of
+from hma.core.point import REWARD, Point, scores_of
 from hma.core.statistics import Result
 from hma.core.study import Study
 from hma.errors import StoreError
@@ -34,6 +36,8 @@ class Store:
         self.path = Path(path).expanduser().resolve()
         self._points: dict[tuple[str, int], Point] = {}
         self._lock = threading.Lock()
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        """Where the file is a copy that goes with this store."""
         if self.path.is_dir():
             raise StoreError(f"{self.path} is a folder. Name a file in it, such as {self.path / 'points.sqlite'}.")
         try:
@@ -47,6 +51,26 @@ class Store:
             if version < schema.VERSION:
                 connection.execute("BEGIN IMMEDIATE")
                 schema.migrate(connection)
+
+    @classmethod
+    def to_read(cls, path: str | Path) -> Store:
+        """The store in a file that is to be read only. The file stays as it is, byte for byte.
+
+        One of an older version, or one that was made fit to be shipped, is read in a copy, which lasts as long as this store.
+        """
+        path = Path(path).expanduser().resolve()
+        if not _would_change(path):
+            return cls(path)
+        folder = tempfile.TemporaryDirectory()
+        copy = Path(folder.name) / path.name
+        try:
+            with contextlib.closing(_reading(path)) as theirs, contextlib.closing(sqlite3.connect(copy)) as ours:
+                theirs.backup(ours)
+        except sqlite3.Error as error:
+            raise StoreError(f"{path} cannot be copied to {folder.name}, to be read there ({error}). Free some space.") from error
+        store = cls(copy)
+        store._folder = folder
+        return store
 
     def add(self, study: Study, measurement: Measurement) -> Point:
         """Store a finished measurement and return its point. Of a point already there only further items are added.
@@ -81,6 +105,14 @@ class Store:
             )
             return [Study.from_dict(json.loads(text)) for (text,) in found]
 
+    def study_of(self, key: str) -> Study | None:
+        """The study that a point belongs to, as it was when it was last measured into; None for an unknown key."""
+        with self._connection() as connection:
+            found = connection.execute(
+                "SELECT s.study FROM points p JOIN studies s ON s.key = p.study WHERE p.key = ?", (key,)
+            ).fetchone()
+            return Study.from_dict(json.loads(found[0])) if found else None
+
     def points(self, study: Study) -> list[Point]:
         """Every point of a study that has its number of items, by the first so many of them; oldest first."""
         with self._connection() as connection:
@@ -103,6 +135,16 @@ class Store:
         with self._connection() as connection:
             return rows.read_results(connection, [key], num_items)[key]
 
+    def answered(self, study: Study) -> frozenset[str]:
+        """The keys of the study's points whose answers to the chat prompts were kept."""
+        with self._connection() as connection:
+            found = connection.execute(
+                "SELECT point FROM results JOIN points ON key = point "
+                "WHERE study = ? AND num_items >= ? AND name = ? AND outputs IS NOT NULL",
+                (study.key, study.num_items, REWARD),
+            )
+            return frozenset(key for (key,) in found)
+
     def begun(self, key: str) -> dict[str, tuple[int, str]]:
         """How many items of each metric a point has, and the name of that item set; empty for one that was not measured."""
         with self._connection() as connection:
@@ -124,6 +166,23 @@ class Store:
             counted = "SELECT count(*) FROM points WHERE study = ? AND num_items < ?"
             (count,) = connection.execute(counted, (study.key, study.num_items)).fetchone()
             return int(count)
+
+    def num_items(self, study: Study) -> dict[str, int]:
+        """How many items each of the study's points was measured on, by key: as many as a larger size asks for, or fewer."""
+        with self._connection() as connection:
+            return dict(connection.execute("SELECT key, num_items FROM points WHERE study = ?", (study.key,)))
+
+    def keep(self, kind: str, key: str, value: Any) -> None:
+        """Keep a JSON value that was computed on the way to points: the texts and steps of fits. A newer one takes its place."""
+        packed = zlib.compress(json.dumps(value).encode(), 9)
+        with self._connection(write=True) as connection:
+            connection.execute("INSERT OR REPLACE INTO kept VALUES (?, ?, ?, ?)", (key, kind, packed, rows.now()))
+
+    def kept(self, keys: Iterable[str]) -> dict[str, Any]:
+        """What is kept under these keys; keys of nothing are left out."""
+        with self._connection() as connection:
+            found = {k: connection.execute("SELECT value FROM kept WHERE key = ?", (k,)).fetchone() for k in keys}
+        return {key: json.loads(zlib.decompress(row[0])) for key, row in found.items() if row}
 
     def take_in(self, other: str | Path) -> int:
         """Copy every point of another store that is missing here, or has fewer items here; returns how many.
@@ -171,7 +230,8 @@ class Store:
         with self._lock:
             missing = [key for key in keys if (key, num_items) not in self._points]
         results = rows.read_results(connection, missing, num_items, outputs=False)
-        for key, (scores, ability) in zip(missing, scores_of([results[k] for k in missing], study.groups), strict=True):
+        scored = scores_of([results[k] for k in missing], study.groups, study.shares)
+        for key, (scores, ability) in zip(missing, scored, strict=True):
             point = rows.read_point(connection, key, scores, ability)
             with self._lock:
                 self._points[key, num_items] = point
@@ -234,3 +294,21 @@ class Store:
 def _last_part(place: str) -> str:
     """A folder's own name; a hub id as it is."""
     return Path(place).name if Path(place).is_absolute() else place
+
+
+def _would_change(path: Path) -> bool:
+    """Whether opening a file as a ``Store`` would write to it, though it is one: it is older, or keeps no write-ahead log."""
+    try:
+        with path.open("rb") as stream:
+            is_live = stream.read(20)[18:] == b"\2\2"  # SQLite's mark of such a log.
+        with contextlib.closing(_reading(path)) as connection:
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+    except (OSError, sqlite3.Error):
+        return False  # Opening it says what is wrong.
+    return 0 < version < schema.VERSION or (version == schema.VERSION and not is_live)
+
+
+def _reading(path: Path) -> sqlite3.Connection:
+    """A connection that only reads a file, and the write-ahead log beside it where there is one."""
+    has_log = path.with_name(f"{path.name}-wal").exists()
+    return sqlite3.connect(f"{path.as_uri()}?{'mode=ro' if has_log else 'immutable=1'}", uri=True, timeout=schema.PATIENCE)

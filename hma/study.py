@@ -58,14 +58,14 @@ def suite_fingerprints(suite: str | Path, program: str = "") -> list[str]:
     return [load_suite(suite, split, program=program).fingerprint for split in SPLITS]
 
 
-def open_store(path: str | Path | None = None) -> Store:
+def open_store(path: str | Path | None = None, *, to_read: bool = False) -> Store:
     """The store in a file: the one named, else ``HMA_STORE``, else the default one with the shipped points in it.
 
-    A file that is named holds only what was measured into it.
+    A file that is named holds only what was measured into it, and stays as it is where it is opened ``to_read``.
     """
     path = path or os.environ.get("HMA_STORE")
     if path:
-        return Store(path)
+        return Store.to_read(path) if to_read else Store(path)
     store = Store(DEFAULT_STORE)
     shipped = SHIPPED / "points.sqlite"
     if shipped.exists():

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import math
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Annotated, Any
@@ -25,7 +23,7 @@ from hma.core.study import Axis, Study
 from hma.errors import HmaError
 from hma.lookup import named_point, read_board, sweep_command
 from hma.store import Store
-from hma.study import open_study
+from hma.verb import verb
 
 OnePoint = Annotated[
     str,
@@ -33,56 +31,38 @@ OnePoint = Annotated[
 ]
 
 
+@verb
 def difference(
     one: OnePoint,
     other: OnePoint,
-    blocks: options.Blocks = None,
-    pivots: options.Pivots = None,
-    own: options.Own = None,
-    linear_only: options.LinearOnly = False,
-    dtype: options.DType = None,
-    rounding: options.Rounding = "nearest",
-    seed: options.Seed = 0,
-    reference: options.Reference = options.REFERENCE,
-    policy: options.Policy = options.POLICY,
-    allow: options.Allow = None,
-    suite: options.SuiteFile = options.SUITE,
-    reward: options.Program = None,
-    split: options.Split = "validation",
-    size: options.Size = None,
-    store: options.StoreFile = None,
+    merge: options.MergeOptions,
+    chosen: options.StudyOptions,
     as_json: options.AsJson = False,
 ) -> None:
     """Whether two measured points differ: what the second has more than the first, score by score, paired on the same items.
 
     A difference is shown where its 95 % interval leaves zero out.
     """
-    study = open_study(reference, policy, suite, split, size, options.chosen_allow(allow), options.chosen_program(reward))
-    board, opened = read_board(study, store, one, other)
-    cut, precision = options.Cut(blocks, pivots, own, linear_only), options.chosen_precision(dtype, rounding, seed)
-    first, second = (named_point(board, opened, given, cut, precision) for given in (one, other))
+    study = chosen.study()
+    board, opened = read_board(study, chosen.store, one, other)
+    first, second = (named_point(board, opened, given, merge, (one, other)) for given in (one, other))
     if first.key == second.key:
         raise HmaError(f"'{one}' and '{other}' are the same point, {text.point_name(first)} ({first.key}). Name two.")
     found = differences(*(opened.results(p.key, board.study.num_items) for p in (second, first)), board.study.groups)
     if as_json:
-        _print_json(_difference_dict(board.study, first, second, found))
+        report.print_json(_difference_dict(board.study, first, second, found))
     else:
         _print_difference(board.study, first, second, found)
 
 
+@verb
 def power(
+    *,
     items: Annotated[int | None, typer.Option(help="Say it for so many items of each task and prompts, too.", min=1)] = None,
     effect: Annotated[
         float | None, typer.Option(help="Say how many items it takes to see a difference of this size, in each score's unit.")
     ] = None,
-    reference: options.Reference = options.REFERENCE,
-    policy: options.Policy = options.POLICY,
-    allow: options.Allow = None,
-    suite: options.SuiteFile = options.SUITE,
-    reward: options.Program = None,
-    split: options.Split = "validation",
-    size: options.Size = None,
-    store: options.StoreFile = None,
+    chosen: options.StudyOptions,
     as_json: options.AsJson = False,
 ) -> None:
     """What difference between two points a suite's size can show, score by score, with 80 % power at two-sided 5 %.
@@ -91,8 +71,8 @@ def power(
     """
     if effect is not None and not 0 < effect < math.inf:
         raise HmaError(f"--effect is {effect:g}. Expected a difference above 0.")
-    study = open_study(reference, policy, suite, split, size, options.chosen_allow(allow), options.chosen_program(reward))
-    board, opened = read_board(study, store)
+    study = chosen.study()
+    board, opened = read_board(study, chosen.store)
     spreads = board.power(opened)
     if not spreads:
         raise HmaError(
@@ -101,7 +81,7 @@ def power(
         )
     ends = _ends_power(board, opened)
     if as_json:
-        _print_json(_power_dict(board, spreads, ends, items, effect))
+        report.print_json(_power_dict(board, spreads, ends, items, effect))
     else:
         _print_power(board, spreads, ends, items, effect)
 
@@ -229,7 +209,3 @@ def _table(*titles: str, left: Sequence[str]) -> Table:
     for title in titles:
         table.add_column(title, justify="left" if title in left else "right", no_wrap=title not in left)
     return table
-
-
-def _print_json(value: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(value, allow_nan=False) + "\n")

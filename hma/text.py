@@ -15,6 +15,9 @@ from hma.core.study import Study
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 _SHORTCODE = re.compile(r":(?=[\w+/-]+:)")
 
+_BY_HAND = ("slider", "single")
+"""What the store says of points that a person asked for one by one: on the page, or by the verb measure."""
+
 _KEPT = "\n\t\u200c\u200d"
 """What is not printable and stays: lines, tabs, and what joins letters and emoji or keeps them apart."""
 
@@ -103,11 +106,13 @@ def recipe_name(recipe: Recipe) -> str:
 
 
 def beside_alphas(recipe: Recipe) -> list[str]:
-    """What a recipe's alphas do not say: that only linear weights are averaged, a dtype and a rounding that were chosen."""
+    """What a recipe's alphas do not say by themselves: that one lies beyond the two ends, that only linear weights are averaged,
+    a dtype and a rounding that were chosen."""
+    beyond = "extrapolation" if recipe.is_extrapolation else ""
     scope = "linear weights only" if recipe.is_linear_only else ""
     chosen = recipe.precision
     rounding = f"stochastic rounding (seed {chosen.seed})" if chosen.rounding == "stochastic" else ""
-    return [part for part in (scope, chosen.dtype, rounding) if part]
+    return [part for part in (beyond, scope, chosen.dtype, rounding) if part]
 
 
 def lost(recipe: Recipe, effective: Sequence[float | None]) -> str:
@@ -131,8 +136,21 @@ def point_name(point: Point) -> str:
 
 
 def is_own(point: Point) -> bool:
-    """Whether a person asked for this point alone, rather than a sweep or a grid."""
-    return point.method not in ("sweep", "grid")
+    """Whether a person asked for this point alone, rather than for a sweep, a fit or a search."""
+    return point.method in _BY_HAND
+
+
+def size(num_bytes: int) -> str:
+    """Bytes in words, with three digits at most."""
+    value, units = float(num_bytes), ["bytes", "kB", "MB", "GB", "TB"]
+    while value >= 999.5 and len(units) > 1:
+        value, units = value / 1000, units[1:]
+    return f"{num_bytes:,} bytes" if units[0] == "bytes" else f"{value:.3g} {units[0]}"
+
+
+def count(number: int, noun: str) -> str:
+    """``1 point``, ``2 points``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def seconds(value: float) -> str:

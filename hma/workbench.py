@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,18 @@ from transformers.utils import logging as transformers_logging
 from hma.checkpoints.export import Exported, export
 from hma.checkpoints.live import LiveModel, device_name, find_device
 from hma.checkpoints.pair import open_pair
-from hma.core.partition import Partition
+from hma.core.descent import Step, descend
+from hma.core.fit import Fit
+from hma.core.partition import OWN, Partition
 from hma.core.recipe import Recipe
 from hma.core.study import Study
 from hma.errors import MeasureError, Outdated, SuiteError
 from hma.evaluate.evaluator import CHAT, Evaluator
 from hma.evaluate.judging import Judges
 from hma.evaluate.suite import load_suite
+from hma.methods.fitting import STEPS, TEXTS, fit_key, fitting_suite, kept_steps, texts_keys
+from hma.methods.objective import FitObjective
+from hma.methods.texts import Text, Writer
 from hma.store import Measurement
 
 SMALL_MODEL = 50_000_000
@@ -129,6 +135,55 @@ class Workbench:
             start=start,
             note="; ".join(f"{stage}: {note}" for stage, note in evaluator.notes.items() if noted.get(stage) != note),
         )
+
+    def fit(
+        self,
+        study: Study,
+        fit: Fit,
+        kept: Mapping[str, Any],
+        keep: Callable[[str, str, Any], None],
+        progress: Progress = lambda stage, share: None,
+    ) -> list[Step]:
+        """Choose alphas by a fit: its steps, the last of which holds them.
+
+        ``kept`` is, by their names, what the store has of its texts and steps; ``keep(kind, key, value)`` is called with each
+        of these that is new, as soon as it is there. Raises FitError where there is nothing to fit on.
+        """
+        self._check_files(study)
+        suite = fitting_suite(study)
+        writer = Writer(suite, self._live.model, self._live.tokenizer, self._write_end, self._judges)
+        texts = []
+        for source, key in texts_keys(study, fit).items():
+            progress(f"writing {source}", 0.0)
+            if key not in kept:
+                found = writer.texts(source, fit.draw, lambda done, total: progress("writing the texts", 0.0))
+                keep(TEXTS, key, [text.to_dict() for text in found])
+            else:
+                found = [Text.from_dict(text) for text in kept[key]]
+            texts.append((fit.sources[source], found))
+        objective, key = FitObjective(fit, self._live, texts), fit_key(study, fit)
+        steps = kept_steps(kept.get(key))
+        left = fit.max_steps - max(0, len(steps) - 1)
+        for step in descend(objective, fit.space, left, steps[-1] if steps else None):
+            steps.append(step)
+            keep(STEPS, key, [step.to_dict() for step in steps])
+            progress(f"step {len(steps) - 1}: objective {step.objective:.4f}", min(1.0, len(steps) / (fit.max_steps + 1)))
+        return steps
+
+    def delta(self, progress: Callable[[float], None]) -> list[dict[str, Any]]:
+        """What RLHF changed in embeddings, each layer, final norm and head: a dict of each, with its name."""
+        from hma.checkpoints.delta import changes, in_blocks
+
+        size, done = sum(t.end - t.start for t in self._pair.policy.tensors.values()), 0
+
+        def read(num_bytes: int) -> None:
+            nonlocal done
+            done += num_bytes
+            progress(min(1.0, done / size))
+
+        partition = replace(Partition.equal(self._pair.num_layers, self._pair.num_layers), own=OWN)
+        found = in_blocks(changes(self._pair, read), partition)
+        return [{"name": name, **change.to_dict()} for name, change in zip(partition.block_names(), found, strict=True)]
 
     def export(self, study: Study, recipe: Recipe, folder: str | Path, **options: Any) -> Exported:
         """Write the merge into the live model, and from there into a new folder: the weights that ``measure`` evaluates.

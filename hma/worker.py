@@ -1,66 +1,29 @@
 """The worker process: ``python -m hma.worker`` owns a workbench and answers an engine over its standard streams.
 
-Messages are pickled tuples, each way one stream. In: ``("open", study)`` once, then
-``("prepare", study)``, ``("measure", job, study, recipe, begun)``, ``("export", job, study, recipe, target)`` and
-``("cancel", job)``. Out: ``("ready", device)``, ``("prepared",)``, ``("progress", job, stage, share)``,
-``("failed", job, kind, message)``, and ``("done", job, measurement)`` or, of an export, ``("done", job, message)``.
-When the engine's end closes, the worker ends: no process is left behind.
+Messages as in ``hma.line``. In: ``("open", study)`` once, then
+``("prepare", study)``, ``("measure", job, study, recipe, begun)``, ``("fit", job, study, fit, kept)``,
+``("delta", job)``,
+``("export", job, study, recipe, target)`` and ``("cancel", job)``.
+Out: ``("ready", device)``, ``("prepared",)``, ``("progress", job, stage, share)``, ``("keep", job, kind, key, value)``,
+``("failed", job, kind, message)``, and ``("done", job, measurement)`` or, of a fit its last step, of an export a message.
 """
 
 from __future__ import annotations
 
 import os
-import pickle
-import queue
-import sys
-import threading
 import traceback
+from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from hma.core.study import Study
-from hma.errors import Cancelled, CheckpointError, ExportError, HmaError, Outdated, SuiteError
+from hma.errors import AlphasError, Cancelled, CheckpointError, ExportError, FitError, HmaError, Outdated, SuiteError
 from hma.evaluate.failures import first_line, is_out_of_memory
 from hma.evaluate.suite import load_suite
+from hma.line import Line
 
 
-class _Line:
-    """The two streams to the engine. A thread reads, so that a cancel is heard during a measurement."""
-
-    def __init__(self, incoming: BinaryIO, outgoing: BinaryIO) -> None:
-        self._incoming, self._outgoing = incoming, outgoing
-        self._requests: queue.Queue[tuple[Any, ...]] = queue.Queue()
-        self._cancelled: set[int] = set()
-        self._sending = threading.Lock()
-        threading.Thread(target=self._listen, daemon=True).start()
-
-    def receive(self) -> tuple[Any, ...]:
-        """The next request, waiting for it."""
-        return self._requests.get()
-
-    def send(self, *message: Any) -> None:
-        with self._sending:
-            pickle.dump(message, self._outgoing)
-            self._outgoing.flush()
-
-    def check(self, job: int) -> None:
-        """Raise Cancelled when the engine asked for the job to stop."""
-        if job in self._cancelled:
-            raise Cancelled("It was cancelled.")
-
-    def _listen(self) -> None:
-        while True:
-            try:
-                message = pickle.load(self._incoming)  # noqa: S301 (our own parent process)
-            except Exception:  # The engine is gone, or what it says is not to be understood.
-                os._exit(0)
-            if message[0] == "cancel":
-                self._cancelled.add(message[1])
-            else:
-                self._requests.put(message)
-
-
-def serve(line: _Line) -> None:
+def serve(line: Line) -> None:
     """Open the pair, then answer requests until the engine goes away."""
     kind, study = line.receive()
     assert kind == "open"
@@ -81,6 +44,10 @@ def serve(line: _Line) -> None:
             _prepare(line, workbench, *request)
         elif kind == "measure":
             _measure(line, workbench, *request)
+        elif kind == "fit":
+            _fit(line, workbench, *request)
+        elif kind == "delta":
+            _delta(line, workbench, *request)
         elif kind == "export":
             _export(line, workbench, *request)
 
@@ -91,7 +58,7 @@ def _is_local(study: Study) -> bool:
     return folders and load_suite(study.suite_path, study.split, study.size, study.program).is_local
 
 
-def _prepare(line: _Line, workbench: Any, study: Any) -> None:
+def _prepare(line: Line, workbench: Any, study: Any) -> None:
     try:
         workbench.prepare(study)
     except Exception:
@@ -99,25 +66,17 @@ def _prepare(line: _Line, workbench: Any, study: Any) -> None:
     line.send("prepared")
 
 
-def _measure(line: _Line, workbench: Any, job: int, study: Any, recipe: Any, begun: Any) -> None:
-    def progress(stage: str, share: float) -> None:
-        line.check(job)
-        line.send("progress", job, stage, share)
-
+def _measure(line: Line, workbench: Any, job: int, study: Any, recipe: Any, begun: Any) -> None:
     try:
         line.check(job)
         line.send("progress", job, "preparing the suite", 0.0)
-        line.send("done", job, workbench.measure(study, recipe, progress, begun))
+        line.send("done", job, workbench.measure(study, recipe, partial(line.report, job), begun))
     except Exception as error:
         line.send("failed", job, *_explained(error))
 
 
-def _export(line: _Line, workbench: Any, job: int, study: Any, recipe: Any, target: Any) -> None:
+def _export(line: Line, workbench: Any, job: int, study: Any, recipe: Any, target: Any) -> None:
     from hma import card
-
-    def progress(done: int, total: int) -> None:
-        line.check(job)
-        line.send("progress", job, "writing", done / total)
 
     try:
         line.check(job)
@@ -128,9 +87,26 @@ def _export(line: _Line, workbench: Any, job: int, study: Any, recipe: Any, targ
             card=lambda merge: card.files(merge, Path(target.folder), target.boards),
             tokenizer=target.tokenizer,
             replace=target.replace,
-            progress=progress,
+            progress=lambda done, total: line.report(job, "writing", done / total),
         )
         line.send("done", job, f"{done.folder}: {len(done.files) + 1} files, {done.size:,} bytes.")
+    except Exception as error:
+        line.send("failed", job, *_explained(error))
+
+
+def _fit(line: Line, workbench: Any, job: int, study: Any, fit: Any, kept: Any) -> None:
+    try:
+        line.check(job)
+        steps = workbench.fit(study, fit, kept, partial(line.send, "keep", job), partial(line.report, job))
+        line.send("done", job, steps[-1])
+    except Exception as error:
+        line.send("failed", job, *_explained(error))
+
+
+def _delta(line: Line, workbench: Any, job: int) -> None:
+    try:
+        line.check(job)
+        line.send("done", job, workbench.delta(lambda share: line.report(job, "reading", share)))
     except Exception as error:
         line.send("failed", job, *_explained(error))
 
@@ -144,7 +120,7 @@ def _explained(error: Exception) -> tuple[str, str]:
         return "cancelled", str(error)
     if isinstance(error, Outdated):
         return "fatal", str(error)
-    if isinstance(error, CheckpointError | ExportError | SuiteError):
+    if isinstance(error, AlphasError | CheckpointError | ExportError | FitError | SuiteError):
         return "mistake", str(error)
     if isinstance(error, HmaError):
         return "failed", str(error)
@@ -155,9 +131,7 @@ def _explained(error: Exception) -> tuple[str, str]:
 
 
 def main() -> None:
-    outgoing = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # Whatever a library prints goes to the log, not into the messages.
-    serve(_Line(sys.stdin.buffer, outgoing))
+    serve(Line.of_process())
 
 
 if __name__ == "__main__":

@@ -1,15 +1,34 @@
 """Fixtures that are real and tiny: model folders, a suite, an SQLite file."""
 
+import contextlib
 import json
 import os
+import subprocess
+import sys
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
-import pytest
+from unittest import mock
 
-from tests import tiny
+import pytest
+from hypothesis import settings
+
+from tests import forking, tiny
 from tests.cli import hma
+
+settings.register_profile("tests", deadline=None)  # How long an example takes says what else the machine does.
+settings.load_profile("tests")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forks():
+    """The module ``subprocess``, which forks our own programs where that is safe; see ``forking``."""
+    used = forking.Subprocess() if sys.platform == "linux" else subprocess
+    with contextlib.ExitStack() as stack:
+        for module in ("process", "checkpoints.pickled", "checkpoints.adapter"):
+            stack.enter_context(mock.patch(f"hma.{module}.subprocess", used))
+        yield used
 
 
 @pytest.fixture(scope="session")
@@ -45,3 +64,26 @@ def swept(options, tmp_path_factory):
     done = hma("sweep", "--steps", 5, "--json", "--store", store, *options)
     assert done.returncode == 0, done.stderr
     return store, json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def live(tiny_pair):
+    """The tiny pair's live model, with a merge of both ends in it, for tests that write no other."""
+    from hma.checkpoints.live import LiveModel
+    from hma.checkpoints.pair import open_pair
+    from hma.core.partition import Partition
+    from hma.core.recipe import Recipe
+
+    live = LiveModel(open_pair(*tiny_pair))
+    live.write(Recipe(Partition.equal(3), (0.3, 0.3, 0.3)))
+    return live
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory):
+    """An engine with a store and a worker of its own."""
+    from hma.engine import Engine
+    from hma.store import Store
+
+    with Engine(Store(tmp_path_factory.mktemp("store") / "points.sqlite")) as engine:
+        yield engine

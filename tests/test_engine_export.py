@@ -21,7 +21,7 @@ from hma.evaluate.suite import suite_sizes
 from hma.store import Store
 from hma.study import open_study, suite_fingerprints
 from tests import tiny
-from tests.test_engine import measured, recipe, until
+from tests.engines import measured, recipe, until
 
 
 class Slow:
@@ -30,12 +30,6 @@ class Slow:
     @property
     def point(self):
         time.sleep(60)
-
-
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory):
-    with Engine(Store(tmp_path_factory.mktemp("store") / "points.sqlite")) as engine:
-        yield engine
 
 
 def listed(folder):

@@ -8,7 +8,7 @@ import pytest
 
 from hma.checkpoints.manifest import differences
 from tests import tiny
-from tests.cli import hma
+from tests.cli import hma, process
 
 
 def test_export_writes_a_folder_with_the_measured_scores_and_verify_finds_it_whole(swept, options, tmp_path):
@@ -150,7 +150,7 @@ UNREACHABLE = {"HF_ENDPOINT": "http://127.0.0.1:1", "HF_TOKEN": "hf_nobody", "HF
 
 def test_a_hub_that_cannot_be_reached_exits_2_and_keeps_the_folder(options, tmp_path):
     out = tmp_path / "out"
-    done = hma("export", "--alphas", "0.5", "--out", out, "--push", "me/merge", *options, **UNREACHABLE)
+    done = process("export", "--alphas", "0.5", "--out", out, "--push", "me/merge", *options, **UNREACHABLE)
     assert done.returncode == 2
     said = " ".join(done.stderr.split())
     assert f"{out} was not pushed to me/merge" in said
@@ -158,17 +158,17 @@ def test_a_hub_that_cannot_be_reached_exits_2_and_keeps_the_folder(options, tmp_
     assert f"`hf upload me/merge {out}`" in said
     assert "Traceback" not in said
     assert differences(out) == []
-    again = hma("push", out, "me/merge", **UNREACHABLE)
+    again = process("push", out, "me/merge", **UNREACHABLE)
     assert again.returncode == 2
     (out / "config.json").write_text("{}")
-    changed = hma("push", out, "me/merge", **UNREACHABLE)
+    changed = process("push", out, "me/merge", **UNREACHABLE)
     assert changed.returncode == 2
     assert "config.json has 2 bytes" in changed.stderr
 
 
 def test_without_a_token_nothing_is_exported_to_be_pushed(options, tmp_path):
     nobody = {**UNREACHABLE, "HF_TOKEN": "", "HF_HOME": str(tmp_path / "home")}
-    done = hma("export", "--alphas", "0.5", "--out", tmp_path / "out", "--push", "me/merge", *options, **nobody)
+    done = process("export", "--alphas", "0.5", "--out", tmp_path / "out", "--push", "me/merge", *options, **nobody)
     assert done.returncode == 2
     assert "hf auth login" in done.stderr
     assert not (tmp_path / "out").exists()

@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from tests.checkpoints.test_adapter import write_adapter
 from tests.checkpoints.test_pickled import as_bin
-from tests.cli import hma
+from tests.cli import hma, process
 from tests.tiny import write_pair
 
 
@@ -95,10 +95,10 @@ def test_a_models_own_code_is_run_only_when_allowed(tmp_path, tiny_suite):
     assert refused.returncode == 2
     assert "--allow code" in refused.stderr
     assert not (tmp_path / "ran").exists()
-    done = hma(*given, "--allow", "code", **home)
+    done = process(*given, "--allow", "code", **home)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "ran").exists()
-    exported = hma("export", *given[1:5], "--alphas", "0.5", "--allow", "code", "--out", tmp_path / "out", **home)
+    exported = process("export", *given[1:5], "--alphas", "0.5", "--allow", "code", "--out", tmp_path / "out", **home)
     assert exported.returncode == 0, exported.stderr
     assert (tmp_path / "out" / "homemade.py").read_text() == (folders[1] / "homemade.py").read_text()
     assert "trust_remote_code=True" in (tmp_path / "out" / "README.md").read_text()

@@ -13,7 +13,10 @@ from hma.core.point import Score
 from hma.core.study import Axis, Study
 from hma.picture import CHOSEN, drawn, front_png
 from hma.ui import chart
-from tests.ui.test_chart import POINTS
+from tests.ui.test_chart import POINTS as WITHIN
+from tests.ui.test_chart import point
+
+POINTS = [*WITHIN, point((1.2, 0.5, 0), 4.1, 60.0)]
 
 STUDY = Study("A suite", "r", "p", "1", "s.json", "2", "test", "quick", 8, 6, Axis("reward", "Taste", "points"), ())
 

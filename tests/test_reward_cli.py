@@ -36,7 +36,7 @@ def test_a_program_of_ones_own_judges_measures_fronts_and_cards(options, liking,
     [
         ("liking.py", "names no function"),
         ("{folder}/gone.py:reward", "cannot be found"),
-        ("{folder}/liking.py:gone", "has no attribute 'gone'"),
+        ("{folder}/liking.py:gone", "liking.py has no function 'gone'. It defines: reward."),
     ],
 )
 def test_what_is_no_program_exits_2(options, liking, tmp_path, reward, said):

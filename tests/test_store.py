@@ -1,5 +1,6 @@
 """Points are whole or not there, survive anything, and only ever gain items."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -52,6 +53,15 @@ def test_a_point_comes_back_with_every_item(tmp_path):
             taken.results[name].outputs,
             taken.results[name].aggregation,
         )
+
+
+def test_a_win_rate_of_ten_out_of_ten_is_not_certain(tmp_path):
+    taken = measurement(num_items=10)
+    results = {**taken.results, "reward": replace(taken.results["reward"], items=np.full((10, 1), 100.0))}
+    for unit, low in (("% wins", 72.2), ("points", 100.0)):
+        study = replace(STUDY, suite=unit, num_items=10, reward=Axis("reward", "Reward", unit))
+        reward = Store(tmp_path / "points.sqlite").add(study, replace(taken, results=results)).reward
+        assert (reward.value, reward.low, reward.high) == (100, pytest.approx(low, abs=0.1), 100)
 
 
 def test_a_point_is_never_changed_by_a_second_measurement(tmp_path):
@@ -297,3 +307,55 @@ def test_points_of_an_older_version_are_taken_in(tmp_path):
     mine = Store(tmp_path / "mine.sqlite")
     assert mine.take_in(Path(__file__).parent / "stores" / "version-1.sqlite") == 1
     assert [p.effective_alphas for p in mine.points(STUDY)] == [()]
+
+
+@pytest.mark.parametrize("version", range(1, VERSION + 1))
+def test_a_file_that_is_only_read_stays_byte_for_byte(tmp_path, version):
+    file = Path(shutil.copy(Path(__file__).parent / "stores" / f"version-{version}.sqlite", tmp_path / "points.sqlite"))
+    before = file.read_bytes()
+    store = Store.to_read(file)
+    assert [p.recipe.alphas for p in store.points(STUDY)] == [(0.2, 0.2, 0.2)]
+    copy = store.path
+    del store
+    assert file.read_bytes() == before
+    assert [f.name for f in tmp_path.iterdir()] == ["points.sqlite"]
+    assert copy == file or not copy.exists()
+
+
+def test_what_is_read_has_what_another_process_has_just_written(tmp_path):
+    store = Store(tmp_path / "points.sqlite")
+    with contextlib.closing(sqlite3.connect(store.path)) as other:  # Keeps the write-ahead log from being written back.
+        other.execute("SELECT * FROM points").fetchall()
+        point = store.add(STUDY, measurement())
+        assert Store.to_read(store.path).points(STUDY) == [point]
+        assert Store.to_read(store.path).path == store.path
+    old = shutil.copy(Path(__file__).parent / "stores" / "version-2.sqlite", tmp_path / "old.sqlite")
+    with contextlib.closing(sqlite3.connect(old, isolation_level=None)) as other:
+        other.execute("PRAGMA journal_mode = WAL")
+        before = old.read_bytes()
+        other.execute("UPDATE points SET method = 'just now'")
+        assert [p.method for p in Store.to_read(old).points(STUDY)] == ["just now"]
+        assert old.read_bytes() == before
+
+
+def test_what_is_no_store_is_refused_when_it_is_only_read(tmp_path):
+    (tmp_path / "notes.txt").write_text("no store " * 99)
+    with pytest.raises(StoreError, match="is not a store of points"):
+        Store.to_read(tmp_path / "notes.txt")
+    with contextlib.closing(sqlite3.connect(tmp_path / "other.sqlite")) as other:
+        other.execute("CREATE TABLE theirs (x)")
+    with pytest.raises(StoreError, match="of another program"):
+        Store.to_read(tmp_path / "other.sqlite")
+    with pytest.raises(StoreError, match="is a folder"):
+        Store.to_read(tmp_path)
+
+
+def test_what_was_computed_on_the_way_to_points_is_kept_and_taken_in(tmp_path):
+    store, other = Store(tmp_path / "points.sqlite"), Store(tmp_path / "other.sqlite")
+    store.keep("steps", "ab", [1])
+    store.keep("steps", "ab", [1, 2])
+    store.keep("texts", "cd", {"a": "é"})
+    assert store.kept(["ab", "cd", "ef"]) == {"ab": [1, 2], "cd": {"a": "é"}}
+    other.keep("steps", "ab", [1, 2, 3])
+    other.take_in(store.path)
+    assert other.kept(["ab", "cd"]) == {"ab": [1, 2, 3], "cd": {"a": "é"}}

@@ -1,6 +1,8 @@
 """How sure we are on the command line: the front's shares and intervals, the difference of two points, and power."""
 
 import json
+import shlex
+import sys
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -134,7 +136,7 @@ def test_points_that_cannot_be_told_apart_are_said_to_be_so(said):
 @pytest.mark.parametrize(
     ("one", "other", "message"),
     [
-        ("0.35", "1", "MA 0.35 is not measured on the 40 validation items .quick. of this study. Measure it: `hma measure"),
+        ("0.35", "1", "0.35 is not measured on the 40 validation items .quick. of this study. Measure it: .* -m hma measure --a"),
         ("0.3,0.3", "1", "2 alphas were given"),
         ("policy", "0", "'policy' and '0' are the same point, policy"),
         ("ffffffffffffffff", "1", "has a key that begins with 'ffffffffffffffff'"),
@@ -208,3 +210,17 @@ def test_without_points_both_verbs_exit_2_with_the_command_that_measures_some(pl
     assert "hma sweep --reference" in done.stderr
     assert "--effect" not in done.stderr
     assert not done.stdout
+
+
+def test_what_is_not_measured_is_told_with_the_whole_command_that_measures_it(place, board, tmp_path):
+    given = [str(word) for word in ("--reference", place[0], "--policy", place[1], "--suite", place[2])]
+    store = ["--store", str(place[0].parent / "points.sqlite")]
+    missing = hma("difference", "0.35", "policy", *given, "--blocks", "2", *store, "--json")
+    wanted = f"{shlex.join([sys.executable, '-m', 'hma', 'measure', '--alphas', '0.35', *given, '--blocks', '2', *store])}\n"
+    assert missing.stderr.endswith(wanted)
+    Store(tmp_path / "s.sqlite")
+    store = ["--store", str(tmp_path / "s.sqlite")]
+    end = hma("difference", "policy", "0.35", *given, "--blocks", "2", "--linear-only", *store)
+    assert end.stderr.endswith(f"hma measure --alphas 0 {shlex.join([*given, *store])}\n")
+    key = hma("difference", "ffffffff", "0.35", *given, *store)
+    assert key.stderr.endswith(f"hma front --json {shlex.join([*given, *store])}\n")

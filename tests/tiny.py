@@ -10,9 +10,18 @@ WORDS = "<pad> <bos> <eos> <unk> human : assistant question answer a b c d e f g
 
 
 def write_pair(
-    folder: Path, num_layers: int = 3, hidden: int = 16, dtype: str = "float32", tied: bool = False, context: int = 128
+    folder: Path,
+    num_layers: int = 3,
+    hidden: int = 16,
+    dtype: str = "float32",
+    tied: bool = False,
+    context: int = 128,
+    decided: bool = False,
 ) -> tuple[Path, Path]:
-    """A reference and a policy that differ in most weights; some are equal in both. They read ``context`` tokens."""
+    """A reference and a policy that differ in most weights; some are equal in both. They read ``context`` tokens.
+
+    The reference finds all words about equally likely, unless it is ``decided``.
+    """
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -30,6 +39,10 @@ def write_pair(
     )
     torch.manual_seed(0)
     reference = LlamaForCausalLM(config).to(getattr(torch, dtype))
+    if decided:
+        with torch.no_grad():
+            for weight in reference.parameters():
+                weight.add_(0.3 * torch.randn_like(weight))
     folders = folder / "reference", folder / "policy"
     _save(reference, folders[0])
     torch.manual_seed(1)
@@ -119,6 +132,8 @@ def write_suite(folder: Path, num_items: int = 12, size: int = 8) -> Path:
         prompts = [{"id": item["id"], "prompt": item["text"]} for item in items]
         _write_lines(folder / f"prompts_{split}.jsonl", prompts)
         _write_lines(folder / f"items_{split}.jsonl", items)
+    asked = [_item(draw, f"train-{i}") for i in range(num_items)]
+    _write_lines(folder / "prompts_train.jsonl", [{"id": item["id"], "prompt": f"green {item['text']}"} for item in asked])
     files = "dataset_path: json\ndataset_kwargs:\n  data_files: {validation: items_validation.jsonl, test: items_test.jsonl}\n"
     splits = "validation_split: validation\ntest_split: test\n"
     prompt = 'doc_to_text: "question : {{text}} answer :"\n'
@@ -145,7 +160,7 @@ def write_suite(folder: Path, num_items: int = 12, size: int = 8) -> Path:
         "reward": {
             "kind": "program",
             "function": "tests.tiny:reward",
-            "prompts": {s: f"prompts_{s}.jsonl" for s in ("validation", "test")},
+            "prompts": {s: f"prompts_{s}.jsonl" for s in ("validation", "test", "train")},
             "generation": {"max_new_tokens": 8, "temperature": 1.0, "top_p": 1.0, "seed": 3},
         },
         "abilities": [

@@ -10,6 +10,7 @@ from hma.bench.merge import merge
 from hma.bench.point import point
 from hma.bench.prefix import prefix
 from hma.bench.reuse import reuse
+from hma.bench.search import search
 from hma.bench.start import start
 from hma.bench.suite import suite
 
@@ -22,3 +23,4 @@ app.command()(export)
 app.command()(prefix)
 app.command()(reuse)
 app.command()(suite)
+app.command()(search)

@@ -30,7 +30,8 @@ NEAR, SPREAD = 1.0, 5.0
 """Abilities may be one item of a hundred apart, where two tokens are as likely; mean rewards so many standard errors."""
 
 _MODEL_ALONE = """
-import json, sys
+import sys, time
+started = time.perf_counter()
 import torch
 from hma.checkpoints.live import LiveModel
 from hma.checkpoints.pair import open_pair
@@ -42,6 +43,7 @@ from hma.evaluate.suite import load_suite
 layers, reference, policy, suite, split, size, *alphas = sys.argv[1:]
 torch.set_num_threads(1)
 live = LiveModel(open_pair(reference, policy))
+loaded = time.perf_counter() - started
 evaluator = Evaluator(load_suite(suite, split, size), live.model, live.tokenizer)
 partition = Partition.equal(int(layers), 1)
 evaluator.run()
@@ -50,9 +52,10 @@ for alpha in alphas:
     live.write(Recipe(partition, (float(alpha),)))
     evaluator.run()
     seconds += evaluator.model_seconds
-print(seconds)
+print(loaded, seconds)
 """
-"""Seconds in the model's forward passes and ``generate`` for all points, one after the other on one core, once it is warm."""
+"""Seconds until a process has loaded the pair, and those in the model's forward passes and ``generate`` for all points, one
+after the other on one core, once it is warm."""
 
 
 def suite(
@@ -68,12 +71,13 @@ def suite(
     way's merges, so that both see the same machine; neither side's first start is counted.
 
     The floor is the model's own time: the same forward passes and calls of `generate` for the same points, one after the
-    other on one core, with all that is around them left out; also in turns. A sweep has its start, its merges and its scoring
-    on top of it, and has all cores to work on.
+    other on one core, with all that is around them left out; also in turns. A sweep from a cold start is compared with a cold
+    start that loads the pair and then runs the model alone; its points are compared with the model alone. A sweep has its
+    merges and its scoring on top, and has all cores to work on.
     """
     study = open_study(split="test", size=size)
     turns = {round(turn * steps / sweeps) for turn in range(sweeps)}
-    ours, floors, theirs, points = [], [], [], []
+    ours, loads, floors, theirs, points = [], [], [], [], []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         peer = Peer(study, folder / "peer")
@@ -83,9 +87,15 @@ def suite(
             if turn in turns:
                 seconds, points = _swept(study, steps, folder)
                 ours.append(seconds)
-                floors.append(_model_alone(study, steps))
+                loaded, floor = _model_alone(study, steps)
+                loads.append(loaded)
+                floors.append(floor)
             theirs.append(peer.measure(alpha))
-    found = _compared(ours, floors, points, theirs) | {"steps": steps, "num_items": study.num_items, "cores": os.cpu_count()}
+    found = _compared(ours, loads, floors, points, theirs) | {
+        "steps": steps,
+        "num_items": study.num_items,
+        "cores": os.cpu_count(),
+    }
     if as_json:
         print(json.dumps(found))
     else:
@@ -104,12 +114,16 @@ def _swept(study: Study, steps: int, folder: Path) -> tuple[float, list[Point]]:
     return seconds, [point for point in found if point is not None]
 
 
-def _model_alone(study: Study, steps: int) -> float:
+def _model_alone(study: Study, steps: int) -> tuple[float, float]:
+    """Seconds to load the pair, and in the model."""
     place = [str(study.num_layers), study.reference, study.policy, study.suite_path, study.split, study.size]
-    return float(run(["-c", _MODEL_ALONE, *place, *(str(alpha) for alpha in ladder(steps))]))
+    loaded, seconds = run(["-c", _MODEL_ALONE, *place, *(str(alpha) for alpha in ladder(steps))]).split()
+    return float(loaded), float(seconds)
 
 
-def _compared(ours: list[float], floors: list[float], points: list[Point], theirs: list[Measured]) -> dict[str, Any]:
+def _compared(
+    ours: list[float], loads: list[float], floors: list[float], points: list[Point], theirs: list[Measured]
+) -> dict[str, Any]:
     """The two ways and the floor in seconds, their ratios, and how far what they found is apart.
 
     Raises MeasureError when it is too far for the same work to have been done.
@@ -137,7 +151,9 @@ def _compared(ours: list[float], floors: list[float], points: list[Point], their
         "ratio": other / sweep,
         "floor_seconds": statistics.median(floors),
         "floors": floors,
-        "to_floor": statistics.median(o / f for o, f in zip(ours, floors, strict=True)),
+        "loads": loads,
+        "to_floor": statistics.median(o / (load + f) for o, load, f in zip(ours, loads, floors, strict=True)),
+        "to_model": statistics.median(o / f for o, f in zip(ours, floors, strict=True)),
         "points_to_floor": sum(point.elapsed_seconds for point in points) / floors[-1],
         "work_to_model": statistics.median(sum(w.values()) / w["model"] - 1 for w in work),
         "largest_ability_difference": max(gaps),
@@ -154,7 +170,8 @@ def _standard_errors(point: Point, rewards: list[float]) -> float:
 
 def _print(found: dict[str, Any]) -> None:
     parts = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in found["other_parts"].items())
-    met = "met" if found["ratio"] >= RATIO and found["to_floor"] <= FLOOR else "not met"
+    near = max(found["to_floor"], found["work_to_model"]) <= FLOOR
+    met = "met" if found["ratio"] >= RATIO and near else "not met"
     console = Console(highlight=False, soft_wrap=True)
     console.print(
         f"{found['steps']} points of {found['num_items']} items a task, {found['cores']} cores. This project, its start "
@@ -163,12 +180,13 @@ def _print(found: dict[str, Any]) -> None:
         f"(medians: {parts}). Ratio {found['ratio']:.1f}."
     )
     console.print(
-        f"The model alone, on one core: {found['floor_seconds']:.1f} s. Sweep to model alone: {found['to_floor']:.2f}; "
-        f"its points without its start: {found['points_to_floor']:.2f}; "
+        f"The model alone, on one core: {found['floor_seconds']:.1f} s, and {statistics.median(found['loads']):.1f} s to load. "
+        f"Sweep to both: {found['to_floor']:.2f}; its points, without its start, to the model: {found['points_to_floor']:.2f}; "
+        f"sweep with its start to the model without: {found['to_model']:.2f}; "
         f"all work of a point to the model's part of it: {found['work_to_model']:.3f}."
     )
     console.print(
         f"Abilities are at most {found['largest_ability_difference']:.3g} points apart, mean rewards "
-        f"{found['largest_reward_difference']:.1f} standard errors. Wanted: a ratio of at least {RATIO}, at most {FLOOR} of the "
-        f"model alone: {met}."
+        f"{found['largest_reward_difference']:.1f} standard errors. Wanted: a ratio of at least {RATIO}, at most {FLOOR} both "
+        f"of a cold start of the model alone and of the model's part of a point's work: {met}."
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+
 import torch
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
@@ -10,7 +12,8 @@ from hma.checkpoints.loading import check_vocabulary, ends_of, load_model, load_
 from hma.checkpoints.machine import available_memory
 from hma.checkpoints.pair import Pair, check_configs
 from hma.checkpoints.precision import EffectiveAlpha
-from hma.checkpoints.weights import LiveWeights
+from hma.checkpoints.weights import LiveWeights, Slopes
+from hma.core.partition import Partition
 from hma.core.recipe import Recipe
 
 
@@ -54,6 +57,14 @@ class LiveModel:
     def effective_alphas(self, recipe: Recipe) -> tuple[float, ...]:
         """What share of the reference each block of the recipe's merge, written just before, really holds."""
         return self._weights.effective_alphas(recipe)
+
+    def slopes(self, partition: Partition) -> AbstractContextManager[Slopes]:
+        """Within it, every ``loss.backward()`` through ``model`` adds to the slopes of the loss with respect to the alphas.
+
+        d loss / d alpha_k is the sum over the tensors W of block k of <d loss / d W, reference - policy>: one backward pass and
+        a dot product a tensor, with no second copy of the gradients.
+        """
+        return self._weights.slopes(partition)
 
     def effective(self, recipe: Recipe) -> list[EffectiveAlpha]:
         """The sums of ``effective_alphas``, block by block."""

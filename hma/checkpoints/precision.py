@@ -75,8 +75,26 @@ def merge_into(
 ) -> None:
     """``merged`` written to ``out``, a contiguous tensor whose dtype counts; in pieces where it needs room between.
 
-    In the ends' own dtype ``torch.lerp`` computes each element in float32 and rounds it once by itself.
+    In the ends' own dtype ``torch.lerp`` computes each element in float32 and rounds it once by itself. Raises CheckpointError
+    for what does not fit; between two ends that fit all does, but beyond them it may not.
     """
+    _write(out, reference, policy, alpha, precision, name, first)
+    if not 0 <= alpha <= 1 and out.numel() and not torch.stack(torch.aminmax(out)).isfinite().all():
+        raise CheckpointError(
+            f"At alpha {alpha:g} a number of {name or 'a tensor'} does not fit into {str(out.dtype).removeprefix('torch.')}. "
+            "Choose bfloat16 or float32, or an alpha between 0 and 1."
+        )
+
+
+def _write(
+    out: torch.Tensor,
+    reference: torch.Tensor,
+    policy: torch.Tensor,
+    alpha: float,
+    precision: Precision,
+    name: str,
+    first: int | torch.Tensor,
+) -> None:
     stochastic = precision.rounding == "stochastic" and out.dtype in (torch.bfloat16, torch.float16)
     if out.dtype == reference.dtype == policy.dtype and (alpha in (0.0, 1.0) or not stochastic):
         if alpha in (0.0, 1.0):

@@ -6,6 +6,7 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
+from hma.checkpoints.hub import hub_or_cache, reason_of
 from hma.errors import CheckpointError
 
 BIN, CODE = "bin", "code"
@@ -69,9 +70,12 @@ def _snapshot(source: str, fetch: bool, patterns: list[str]) -> Path:
     from huggingface_hub import snapshot_download
 
     name, revision = split_revision(source)
-    offline = {} if fetch else {"local_files_only": True}
+    why = ""
     try:
-        return Path(snapshot_download(name, revision=revision, allow_patterns=patterns, **offline))
+        if not fetch:
+            return Path(snapshot_download(name, revision=revision, allow_patterns=patterns, local_files_only=True))
+        with hub_or_cache() as why:
+            return Path(snapshot_download(name, revision=revision, allow_patterns=patterns))
     except Exception as error:  # the hub's client raises many kinds, and requests' and httpx's beside
         if not fetch:
             command = f"hf download {name}" + (f" --revision {revision}" if revision else "")
@@ -79,8 +83,7 @@ def _snapshot(source: str, fetch: bool, patterns: list[str]) -> Path:
                 f"{source} is no folder here, and not in the hub's cache on this machine; nothing is fetched for this check. "
                 f"Fetch it first ({command}), or give a local folder."
             ) from error
-        reason = str(error).strip().split("\n")[0].rstrip(".:")
         raise CheckpointError(
-            f"{source} is no folder here, and could not be fetched from the hub: {reason}. "
+            f"{source} is no folder here, and could not be fetched from the hub: {reason_of(error, why)}. "
             "Check the name, the revision and the connection, or give a local folder."
         ) from error

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Iterator
 
+import numpy as np
 import torch
 
-from hma.checkpoints.ends import Dense, Ends, Ferry, Host, Recast, Sparse
+from hma.checkpoints.ends import Dense, Ends, Ferry, Host, Recast
 from hma.checkpoints.hold import Hold
 from hma.checkpoints.precision import EffectiveAlpha
-from hma.core.partition import Place, place_of
+from hma.checkpoints.sparse import Sparse
+from hma.core.partition import Partition, Place, place_of
 from hma.core.precision import NEAREST, Precision
 from hma.core.recipe import Recipe
 
@@ -56,7 +59,7 @@ class LiveWeights:
         wanted, precision = self._wanted(recipe), recipe.precision
         before = self._written if precision == self._precision else {}
         self._written, self._precision = {}, precision  # An interruption leaves the weights unknown, not wrong.
-        with torch.inference_mode():
+        with torch.no_grad():
             for place, alpha in wanted.items():
                 if alpha != before.get(place):
                     for ends in self._places[place]:
@@ -85,6 +88,24 @@ class LiveWeights:
                 sums[block] += self._found[key]
         return sums
 
+    @contextlib.contextmanager
+    def slopes(self, partition: Partition) -> Iterator[Slopes]:
+        """Within it, every backward pass through the live parameters adds to the slopes of the loss along the alphas."""
+        tensors = [(p, e) for place, some in self._places.items() for e in some if (p := partition.block_at(place)) is not None]
+        slopes = Slopes(partition.num_blocks)
+        hooks = []
+        try:
+            for block, ends in tensors:
+                if isinstance(ends.parameter, torch.nn.Parameter):
+                    hooks.append(slopes.follow(ends, block))
+            yield slopes
+        finally:
+            for hook in hooks:
+                hook.remove()
+            for _, ends in tensors:
+                ends.parameter.requires_grad_(False)
+                ends.parameter.grad = None
+
     def _wanted(self, recipe: Recipe) -> dict[Place, float]:
         """The alpha of every place. Raises ValueError for a recipe of another model."""
         if recipe.partition.num_layers != self._num_layers:
@@ -97,3 +118,41 @@ class LiveWeights:
         for ends in self._places[place]:
             found += ends.effective()
         return found
+
+
+class Slopes:
+    """How a loss moves with each block's alpha: d loss / d alpha_k, the sum over the block of <d loss / d W, reference - policy>.
+
+    Each gradient is multiplied and dropped as soon as it is there, so that there is never a second copy of the weights.
+    """
+
+    def __init__(self, num_blocks: int) -> None:
+        self._sums: dict[torch.device, torch.Tensor] = {}
+        self._num_blocks = num_blocks
+
+    @property
+    def values(self) -> np.ndarray:
+        """The sums over all backward passes so far: float64 ``(num_blocks,)``."""
+        zero = np.zeros(self._num_blocks)
+        return sum((found.double().cpu().numpy() for found in self._sums.values()), zero)
+
+    def copy(self) -> dict[torch.device, torch.Tensor]:
+        """The sums as they are, for ``restore``."""
+        return {device: found.clone() for device, found in self._sums.items()}
+
+    def restore(self, sums: dict[torch.device, torch.Tensor]) -> None:
+        """Forget what was added since these were copied. The inverse of ``copy``."""
+        self._sums = sums
+
+    def follow(self, ends: Ends, block: int) -> torch.utils.hooks.RemovableHandle:
+        """Have a parameter's gradients counted from now on."""
+
+        def count(parameter: torch.Tensor) -> None:
+            assert parameter.grad is not None
+            along = ends.slope(parameter.grad)
+            parameter.grad = None
+            if along.device not in self._sums:
+                self._sums[along.device] = torch.zeros(self._num_blocks, dtype=along.dtype, device=along.device)
+            self._sums[along.device][block] += along
+
+        return ends.parameter.requires_grad_(True).register_post_accumulate_grad_hook(count)

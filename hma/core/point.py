@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,9 @@ REWARD = "reward"
 
 MEAN = "mean ability"
 """The name of the mean over the groups, where it stands beside the scores."""
+
+_NORMAL = NormalDist().inv_cdf(0.975)
+"""Standard errors of a normal distribution that half of a 95 % interval spans."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,7 @@ class Point:
         return {
             "key": self.key,
             "recipe": self.recipe.to_dict(),
+            "extrapolation": self.recipe.is_extrapolation,
             "effective_alphas": list(self.effective_alphas),
             "scores": {name: score.to_dict() for name, score in self.scores.items()},
             "ability": self.ability.to_dict(),
@@ -80,13 +86,17 @@ class Point:
 
 
 def scores_of(
-    points: Sequence[Mapping[str, Result]], groups: Mapping[str, Sequence[str]]
+    points: Sequence[Mapping[str, Result]], groups: Mapping[str, Sequence[str]], shares: Collection[str] = ()
 ) -> list[tuple[dict[str, Score], Score]]:
     """Of each point, its scores by name and its mean ability, from per-item results by name.
 
     The mean ability is the mean over ``groups`` (a group's name to its tasks' names) of the mean over their
     tasks, in points (0..100). Its error and interval are by bootstrap; tasks are resampled independently
     of one another, and every point on the same drawings. All ``points`` hold results of the same names.
+
+    Of a task, or a score among ``shares`` (those in per cent), whose items are all 0 or all 100, interval and error are
+    Wilson's, and the mean ability's are widened by them (MOVER; Zou and Donner 2008). Resamples, and with them every paired
+    difference, are left alone: where two points answer alike, no item tells them apart.
     """
     if not groups:
         raise ValueError("a suite needs at least one ability group")
@@ -95,17 +105,22 @@ def scores_of(
     tasks = [task for members in groups.values() for task in members]
     samples = resampled_scores(points, groups)
     intervals = {name: statistics.intervals(drawn) for name, drawn in samples.items()}
+    spreads = samples[MEAN].std(axis=1, ddof=1)
+    columns = {name: _scores([results[name] for results in points], samples[name], intervals[name]) for name in points[0]}
+    values = over_groups({task: np.array([score.value for score in columns[task]]) for task in tasks}, groups).tolist()
     found = []
     for place, results in enumerate(points):
-        scores = {n: _score(result, samples[n][place], intervals[n][place]) for n, result in results.items()}
+        scores = {name: columns[name][place] for name in results}
+        certain = {n: width for n in {*tasks, *shares} & scores.keys() if (width := statistics.unseen(results[n]))}
+        scores |= {name: _at_end(scores[name], width) for name, width in certain.items()}
         if REWARD in scores:
             scores[REWARD] = replace(scores[REWARD], samples=samples[REWARD][place])
-        value = float(over_groups({n: np.float64(score.value) for n, score in scores.items()}, groups))
         low, high = map(float, intervals[MEAN][place])
         mean = samples[MEAN][place]
         num_items = sum(scores[task].num_items for task in tasks)
         fewest = min(scores[task].num_items for task in tasks)
-        found.append((scores, Score(value, float(mean.std(ddof=1)), num_items, low, high, mean, fewest)))
+        ability = Score(values[place], float(spreads[place]), num_items, low, high, mean, fewest)
+        found.append((scores, _widened(ability, {n: scores[n] for n in tasks if n in certain}, groups)))
     return found
 
 
@@ -122,11 +137,33 @@ def resampled_scores(points: Sequence[Mapping[str, Result]], groups: Mapping[str
     return {**samples, MEAN: over_groups(samples, groups)}
 
 
-def _score(result: Result, samples: np.ndarray, interval: np.ndarray) -> Score:
-    exact = result.aggregation == "mean" or len(result.items) < 2
-    error = statistics.standard_error(result) if exact else float(samples.std(ddof=1))
-    low, high = map(float, interval)
-    return Score(statistics.value(result), error, len(result.items), low, high)
+def _scores(results: Sequence[Result], samples: np.ndarray, intervals: np.ndarray) -> list[Score]:
+    """One metric's scores, a point each."""
+    values, errors = statistics.summaries(results, samples)
+    rows = zip(results, values.tolist(), errors.tolist(), intervals.tolist(), strict=True)
+    return [Score(value, error, len(result.items), *bounds) for result, value, error, bounds in rows]
+
+
+def _at_end(score: Score, width: float) -> Score:
+    """A score at 0 or 100 with an interval of this width inwards."""
+    low, high = (0.0, width) if score.value == 0 else (100.0 - width, 100.0)
+    return replace(score, standard_error=width / (2 * _NORMAL), low=low, high=high)
+
+
+def _widened(mean: Score, ends: Mapping[str, Score], groups: Mapping[str, Sequence[str]]) -> Score:
+    """The mean ability with what the resamples of tasks at their ends do not show; itself without such tasks."""
+    if not ends:
+        return mean
+    weights = {n: sum(tasks.count(n) / len(tasks) for tasks in map(list, groups.values())) / len(groups) for n in ends}
+    down, up, error = (
+        math.hypot(own, *(weights[n] * of(score) for n, score in ends.items()))
+        for own, of in (
+            (mean.value - mean.low, lambda score: score.value - score.low),
+            (mean.high - mean.value, lambda score: score.high - score.value),
+            (mean.standard_error, lambda score: score.standard_error),
+        )
+    )
+    return replace(mean, standard_error=error, low=mean.value - down, high=mean.value + up)
 
 
 def over_groups(values: Mapping[str, np.ndarray], groups: Mapping[str, Sequence[str]]) -> np.ndarray:

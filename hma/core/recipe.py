@@ -24,6 +24,7 @@ class Recipe:
 
     Two recipes that make the same model are one point: what counts is the alpha of every layer (and of
     what lies outside the layers), so equal alphas over any partition are plain model averaging and share a key.
+    Alphas may lie outside [0, 1], which is extrapolation: whoever takes them from a person asks whether that is meant.
     """
 
     partition: Partition
@@ -31,7 +32,7 @@ class Recipe:
     precision: Precision = NEAREST
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "alphas", checked(self.alphas, self.partition.num_blocks))
+        object.__setattr__(self, "alphas", checked(self.alphas, self.partition.num_blocks, beyond=True))
 
     @property
     def layer_alphas(self) -> tuple[float, ...]:
@@ -73,9 +74,27 @@ class Recipe:
         return self.partition.linear_only and not self.is_average
 
     @property
+    def is_extrapolation(self) -> bool:
+        """Whether a block's weights lie not between the two ends but beyond one of them."""
+        return not all(0 <= alpha <= 1 for alpha in self.alphas)
+
+    @property
     def is_end(self) -> bool:
         """Whether it makes the policy or the reference itself, in its own numbers."""
         return self.is_average and self.alphas[0] in (0.0, 1.0) and self.precision == NEAREST
+
+    def over(self, partition: Partition) -> tuple[float, ...] | None:
+        """Its alphas over another partition's blocks, by which sliders can say it; None where these make no such model.
+
+        That is where a block would need two, or one outside 0 to 1, or the weights are written in other numbers.
+        """
+        if self.is_extrapolation or self.is_linear_only or partition.linear_only or self.precision != NEAREST:
+            return None
+        layers = (Place(layer, True) for layer in range(partition.num_layers))
+        blocks: dict[int | None, set[float]] = {}
+        for place in (Place(EMBEDDINGS, False), *layers, Place(NORM, False), Place(HEAD, True)):
+            blocks.setdefault(partition.block_at(place), set()).add(self.alpha_at(place))
+        return tuple(blocks[k].pop() for k in range(partition.num_blocks)) if all(len(b) == 1 for b in blocks.values()) else None
 
     def to_dict(self) -> dict[str, Any]:
         data: dict[str, Any] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from statistics import NormalDist
 
 import numpy as np
 
@@ -151,6 +152,25 @@ def standard_error(result: Result) -> float:
     return float(resampled(result).std(ddof=1))
 
 
+def summaries(results: Sequence[Result], samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Values and standard errors of one metric of many points at once, each ``(len(results),)``.
+
+    Errors of means are exact; those of BLEU are of ``samples``, a row of resamples for each point.
+    """
+    values, errors = np.zeros((2, len(results)))
+    alike: dict[int, list[int]] = {}
+    for place, result in enumerate(results):
+        if result.aggregation == "mean" and len(result.items) > 1:
+            alike.setdefault(len(result.items), []).append(place)
+        else:
+            values[place], errors[place] = value(result), samples[place].std(ddof=1) if len(result.items) > 1 else 0.0
+    for num_items, places in alike.items():
+        items = np.stack([results[place].items[:, 0] for place in places])
+        values[places] = items.sum(axis=1) / num_items
+        errors[places] = items.std(axis=1, ddof=1) / np.sqrt(num_items)
+    return values, errors
+
+
 def interval(samples: np.ndarray, level: float = 0.95) -> tuple[float, float]:
     """The central share ``level`` of bootstrap samples, low and high."""
     low, high = intervals(samples[None], level)[0]
@@ -170,3 +190,28 @@ def mirrored_interval(value: float, samples: np.ndarray, level: float = 0.95) ->
     """
     low, high = interval(samples, level)
     return 2 * value - high, 2 * value - low
+
+
+def unseen(result: Result, level: float = 0.95) -> float:
+    """How far inwards the true value may lie where every item is at the same end of 0..100; 0 for all other results.
+
+    No resample of such items differs, so that the bootstrap says ±0. This is Wilson's interval of 0 or all of ``num_items``,
+    which holds for graded items in 0..100 too: of all that have one mean, those of 0 and 100 alone are all alike most often.
+    """
+    first = result.items[0, 0]
+    if result.aggregation != "mean" or first not in (0.0, 100.0) or (result.items != first).any():
+        return 0.0
+    squared = NormalDist().inv_cdf((1 + level) / 2) ** 2
+    return 100.0 * squared / (len(result.items) + squared)
+
+
+def wilson(share: float, count: int, level: float = 0.95) -> tuple[float, float]:
+    """Wilson's interval of a share of ``count`` >= 1 votes or items, low and high in 0..1.
+
+    It holds for graded items in 0..1 too, such as ties that count half: of all that have one mean, those of 0 and 1 alone vary
+    most.
+    """
+    z = NormalDist().inv_cdf((1 + level) / 2)
+    centre, spread = share + z * z / (2 * count), z * np.sqrt(share * (1 - share) / count + (z / (2 * count)) ** 2)
+    low, high = ((centre + side * spread) / (1 + z * z / count) for side in (-1, 1))
+    return max(0.0, float(low)), min(1.0, float(high))

@@ -67,6 +67,11 @@ class Study:
             groups.setdefault(axis.group or axis.name, []).append(axis.name)
         return groups
 
+    @property
+    def shares(self) -> frozenset[str]:
+        """The chat scores that are in per cent, by their units: win rates and their ties."""
+        return frozenset(axis.name for axis in (self.reward, *self.extras) if axis.unit.startswith("%"))
+
     def partition(self, num_blocks: int | None = None) -> Partition:
         """Equal blocks of this study's model: three, or as many as it has layers where those are fewer."""
         return Partition.equal(self.num_layers, min(3, self.num_layers) if num_blocks is None else num_blocks)
@@ -89,3 +94,13 @@ class Study:
         """The inverse of ``to_dict``."""
         abilities, extras = (tuple(Axis(**axis) for axis in data.get(name, ())) for name in ("abilities", "extras"))
         return cls(**{**data, "reward": Axis(**data["reward"]), "abilities": abilities, "extras": extras})
+
+
+DELTA = "delta"
+"""The kind of what is kept of a pair's changes: for each block of layerwise partition and its own parts, in their order, a
+dict of name, weights, changed_share, by_one_share and relative_norm."""
+
+
+def changes_key(study: Study) -> str:
+    """The name under which the changes of a study's pair are kept, whatever its suite."""
+    return digest({DELTA: study.pair})

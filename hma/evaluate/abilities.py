@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import math
+import random
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -18,7 +20,7 @@ from hma.evaluate.ability import Ability
 from hma.evaluate.generation import AnswerPlan, Progress, no_progress
 from hma.evaluate.likelihood import LikelihoodPlan
 from hma.evaluate.metrics import open_metric, rehearse, values_of
-from hma.evaluate.tasks import build_requests, open_task
+from hma.evaluate.tasks import build_requests, open_task, place_of
 from hma.evaluate.tiers import Plan, Planned, Tier
 
 _OBEYED = {"until", "do_sample", "temperature", "max_gen_toks", "top_p", "top_k"}
@@ -56,8 +58,11 @@ class AbilityTask:
         """A hash of what each item holds and asks."""
 
         def plan(tier: Tier) -> Plan:
+            def where(item: int) -> str:
+                return f"{place_of(ability, split, item)} (id '{self.ids[item]}')"
+
             try:
-                return _plan(self._requests(*tier), tokenizer, device, context_length, self.name)
+                return _plan(self._requests(*tier), tokenizer, device, context_length, self.name, where)
             except SuiteError as error:
                 raise SuiteError(f"{self.name}: {error}") from None
 
@@ -93,6 +98,40 @@ class AbilityTask:
         texts = tuple(response for response in responses if isinstance(response, str))
         outputs = texts if len(texts) == len(documents) else None
         return Result(self._metric.aggregation, items, self.ids[start:], outputs, self.hashes[start:])
+
+    @property
+    def requests(self) -> list[list[Instance]]:
+        """What is asked about each item."""
+        return self._documents
+
+    @property
+    def is_generated(self) -> bool:
+        """Whether answers are written, and not chosen among options."""
+        return self._documents[0][0].request_type == "generate_until"
+
+    def picked(self, model: PreTrainedModel, seed: int) -> list[tuple[str, str]]:
+        """Of each item that is chosen among options: what is asked, and an option drawn by the model's own likelihoods."""
+        responses, draw = iter(self.responses(model)), random.Random(f"options/{seed}")
+        picked = []
+        for requests in self._documents:
+            found = [next(responses)[0] for _ in requests]
+            weights = [math.exp(likelihood - max(found)) for likelihood in found]
+            picked.append(requests[draw.choices(range(len(found)), weights)[0]].args)
+        return picked
+
+    def right_answers(self) -> list[tuple[str, str]]:
+        """Of each item: what is asked, and the right answer. Raises SuiteError for a task that names none."""
+        found = []
+        for requests in self._documents:
+            doc = requests[0].doc
+            target = self._task.doc_to_target(doc)
+            if isinstance(target, int) and not self.is_generated and 0 <= target < len(requests):
+                found.append(requests[target].args)
+            elif isinstance(target, str) and target:
+                found.append((requests[0].args[0], f"{self._task.config.target_delimiter}{target}"))
+            else:
+                raise SuiteError(f"The task {self.name} names no single right answer to an item, so nothing can be fitted on it.")
+        return found
 
     def _requests(self, start: int, end: int | None = None) -> list[Instance]:
         return [request for requests in self._documents[start:end] for request in requests]
@@ -135,30 +174,41 @@ def _plan(
     device: torch.device,
     context_length: int | None,
     name: str,
+    where: Callable[[int], str],
 ) -> Plan:
+    """The plan of requests; ``where`` names an item by its number."""
     kinds: dict[str, list[int]] = {}
     for place, request in enumerate(requests):
         kinds.setdefault(request.request_type, []).append(place)
     plans: list[tuple[Plan, list[int]]] = []
     for kind, places in kinds.items():
         asked = [requests[place] for place in places]
+
+        def of_request(place: int, asked: Sequence[Instance] = asked) -> str:
+            return where(asked[place].doc_id)
+
         if kind == "loglikelihood":
-            plan = LikelihoodPlan([r.args for r in asked], tokenizer, device, context_length=context_length, name=name)
+            pairs = [request.args for request in asked]
+            plan = LikelihoodPlan(pairs, tokenizer, device, context_length=context_length, name=name, where=of_request)
         elif kind == "generate_until":
-            plan = _answer_plan(asked, tokenizer, device, context_length, name)
+            plan = answer_plan(asked, tokenizer, device, context_length, name, of_request)
         else:
             raise SuiteError(f"It makes '{kind}' requests. Supported are loglikelihood and generate_until.")
         plans.append((plan, places))
     return plans[0][0] if len(plans) == 1 else _Several(plans)
 
 
-def _answer_plan(
+def answer_plan(
     requests: Sequence[Instance],
     tokenizer: PreTrainedTokenizerBase,
     device: torch.device,
     context_length: int | None,
     name: str,
+    where: Callable[[int], str],
+    temperature: float = 0.0,
+    seed: int = 0,
 ) -> AnswerPlan:
+    """A plan of one kind of requests, decoded as their task says: greedily, unless a ``temperature`` is given to sample at."""
     said = requests[0].args[1]
     if any(request.args[1] != said for request in requests):
         raise SuiteError("It asks for other generation settings from item to item. Use one setting.")
@@ -172,9 +222,12 @@ def _answer_plan(
         tokenizer,
         device,
         max_new_tokens=settings["max_gen_toks"],
+        temperature=temperature,
+        seed=seed,
         stops=settings["until"],
         context_length=context_length,
         name=name,
+        where=where,
     )
 
 

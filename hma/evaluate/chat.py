@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hma.checkpoints.source import find_folder
 from hma.core.point import REWARD
 from hma.core.study import Axis
-from hma.errors import CheckpointError, SuiteError
-from hma.evaluate import programs, sources
+from hma.errors import SuiteError
+from hma.evaluate import programs
 from hma.evaluate.datafiles import find_files
 from hma.evaluate.fields import axis_of, number, refuse_unknown
 from hma.evaluate.formats import CHAT_TEMPLATE, HUMAN, checked_format
+from hma.evaluate.judges import base_of, check_labels, find_judge, hashes
 from hma.evaluate.prompts import Prompt, read_answers, read_prompts
 
 PROGRAM, REWARD_MODEL, PAIRRM = "program", "reward_model", "pairrm"
@@ -27,8 +26,8 @@ PROXIES = (POLICY_LIKELIHOOD, KL_TO_REFERENCE)
 REFERENCE, POLICY, FILE = "reference", "policy", "file"
 """Whose answers a win rate is counted against."""
 
-SHIPPED_PROGRAM = "hma.lab.reward:reward"
-"""The miniature's own reward, the one program that any suite may name."""
+SHIPPED_PROGRAMS = ("hma.lab.reward:reward", "hma.lab.new_knowledge:reward")
+"""The miniature's own rewards, which do nothing but count: the programs that any suite may name."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +83,8 @@ class Chat:
     format: str
     generation: Generation
     rewards: tuple[Reward, ...]
+    training: tuple[Prompt, ...] = ()
+    """Prompts of RLHF's own training, which alphas are fitted on; nothing is measured on them."""
 
     @property
     def extras(self) -> tuple[Axis, ...]:
@@ -112,13 +113,14 @@ def read_chat(data: Mapping[str, Any], folder: Path, split: str, program: str = 
     else:
         chat, rewards = data["chat"], data["rewards"]
     refuse_unknown("chat", chat, ("prompts", "format", "generation"))
-    refuse_unknown("prompts", chat["prompts"], ("validation", "test", "format", "shuffle"))
+    refuse_unknown("prompts", chat["prompts"], ("validation", "test", "train", "format", "shuffle"))
     if not isinstance(rewards, list) or not rewards:
         raise TypeError("'rewards' is empty, expected a list of one reward or more")
     prompts = read_prompts(find_files(chat["prompts"][split], folder), chat["prompts"].get("format"))
     if chat["prompts"].get("shuffle") is not None:
         drawn = random.Random(number(chat["prompts"], "shuffle", int, 0))
         prompts = tuple(drawn.sample(prompts, len(prompts)))
+    training = _training_prompts(chat["prompts"], folder, prompts)
     generation = _generation(chat["generation"])
     format = checked_format(chat.get("format", CHAT_TEMPLATE), answered=False)
     read = [_reward(entry, i == 0, folder, split, prompts, may_run) for i, entry in enumerate(rewards) if i or not program]
@@ -131,7 +133,21 @@ def read_chat(data: Mapping[str, Any], folder: Path, split: str, program: str = 
                 f"a KL is estimated from plain samples, and 'temperature' is {generation.temperature} and 'top_p' is "
                 f"{generation.top_p}: expected a temperature above 0 and a top_p of 1"
             )
-    return Chat(prompts, format, generation, tuple(read))
+    return Chat(prompts, format, generation, tuple(read), training)
+
+
+def _training_prompts(data: Mapping[str, Any], folder: Path, asked: Sequence[Prompt]) -> tuple[Prompt, ...]:
+    """The prompts under "train", if any. Raises SuiteError for one that is asked when measuring, too."""
+    if "train" not in data:
+        return ()
+    prompts = read_prompts(find_files(data["train"], folder), data.get("format"))
+    measured = {prompt.turns: prompt.id for prompt in asked}
+    if seen := next((prompt for prompt in prompts if prompt.turns in measured), None):
+        raise SuiteError(
+            f"The training prompt '{seen.id}' is also asked when measuring, as '{measured[seen.turns]}': alphas fitted on it "
+            "would be measured on what chose them. Leave it out of the training prompts."
+        )
+    return prompts
 
 
 def _generation(data: str | Mapping[str, Any]) -> Generation:
@@ -191,23 +207,24 @@ def _reward(
         judge = str(data["function"])
         if judge.rpartition(":")[0].endswith(".py"):
             raise SuiteError(f"The suite names the reward program '{judge}'. A file is named on the command line only: --reward.")
-        if not may_run and judge != SHIPPED_PROGRAM:
+        if not may_run and judge not in SHIPPED_PROGRAMS:
             raise SuiteError(
                 f"The suite names the reward program '{judge}', which would be run. Programs are run only for suites that are "
-                "named on the command line: hma app --suite."
+                "named on the command line: python -m hma app --suite FILE."
             )
         return Reward(kind, axis, judge, content=programs.content(judge))
     if kind == REWARD_MODEL:
-        model = _folder(data["model"], folder, data.get("allow", ()))
+        model = find_judge(data["model"], folder, data.get("allow", ()))
+        check_labels(model)
         format = checked_format(data.get("format", CHAT_TEMPLATE), answered=True)
-        files = _hashes(model)
+        files = hashes(model)
         return Reward(kind, axis, str(model), format=format, files=files, content=[format, *files])
     return _pairrm(data, axis, folder, split, prompts) if kind == PAIRRM else Reward(kind, axis)
 
 
 def _pairrm(data: Mapping[str, Any], axis: Axis, folder: Path, split: str, prompts: Sequence[Prompt]) -> Reward:
-    ranker = _folder(data["ranker"], folder)
-    base = _folder(data["base"], folder) if "base" in data else _folder(_base_of(ranker), ranker)
+    ranker = find_judge(data["ranker"], folder)
+    base = find_judge(data["base"], folder) if "base" in data else find_judge(base_of(ranker), ranker)
     baseline, answers = data["baseline"], {}
     if baseline not in (REFERENCE, POLICY):
         if not isinstance(baseline, Mapping):
@@ -220,7 +237,7 @@ def _pairrm(data: Mapping[str, Any], axis: Axis, folder: Path, split: str, promp
         Axis(f"{name}_words", f"{axis.title}: length", "words an answer"),
         Axis(f"{name}_baseline_words", f"{axis.title}: baseline length", "words an answer"),
     )
-    files = [_hashes(ranker), _hashes(base)]
+    files = [hashes(ranker), hashes(base)]
     content = [baseline, sorted(answers.items()), *files]
     return Reward(PAIRRM, axis, str(ranker), str(base), CHAT_TEMPLATE, baseline, answers, details, files, content)
 
@@ -241,28 +258,3 @@ def _axis(data: Mapping[str, Any], is_first: bool) -> Axis:
         title = title if "proxy" in title.lower() else f"{title} (proxy)"
         name = name if is_first or name.startswith("proxy_") else f"proxy_{name}"
     return Axis(name, title, unit)
-
-
-def _folder(source: str, beside: Path, allow: Sequence[str] = ()) -> Path:
-    """The folder of a judge, or the one in the hub's cache that it is fetched into."""
-    try:
-        local = beside / Path(source).expanduser()
-        return find_folder(str(local) if local.is_dir() else source, allow=allow)
-    except CheckpointError as error:
-        raise SuiteError(f"A judge of the suite cannot be opened: {error}") from error
-
-
-def _base_of(ranker: Path) -> str:
-    """Where a ranker's base model is by its own config: a folder within the ranker's, or what a hub calls it."""
-    try:
-        return str(json.loads((ranker / "config.json").read_text(encoding="utf-8"))["model_name"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise SuiteError(
-            f"{ranker} holds no ranker: its config.json names no model_name ({error!r}). Expected PairRM's own format."
-        ) from None
-
-
-def _hashes(folder: Path) -> list[list[str]]:
-    """(name, hash) of a model's files."""
-    kinds = (".json", ".safetensors", ".bin", ".model", ".txt", ".jinja")
-    return sources.hashes_of(sorted(file for file in folder.iterdir() if file.suffix in kinds and file.is_file()))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hma.checkpoints.hub import hub_or_cache, reason_of
 from hma.checkpoints.source import split_revision
 from hma.errors import SuiteError
 
@@ -101,11 +102,12 @@ def _from_hub(dataset: str, file: str) -> Path:
     from huggingface_hub import hf_hub_download
 
     name, revision = split_revision(dataset)
+    why = ""
     try:
-        return Path(hf_hub_download(name, file, repo_type="dataset", revision=revision))
+        with hub_or_cache() as why:
+            return Path(hf_hub_download(name, file, repo_type="dataset", revision=revision))
     except Exception as error:  # the hub's client raises many kinds, and requests' and httpx's beside
-        reason = str(error).strip().split("\n")[0].rstrip(".:")
         raise SuiteError(
-            f"{file} of the data set {dataset} could not be fetched from the hub: {reason}. "
+            f"{file} of the data set {dataset} could not be fetched from the hub: {reason_of(error, why)}. "
             "Check the names, the revision and the connection, or name a local file."
         ) from error

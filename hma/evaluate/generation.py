@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -122,11 +123,12 @@ class AnswerPlan:
         ids: Sequence[str] | None = None,
         noise: type[GumbelNoise] = GumbelNoise,
         name: str = "these prompts",
+        where: Callable[[int], str] = "prompt {}".format,
     ) -> None:
         """``prompts`` are texts as the model reads them; ``stops`` end an answer and are cut from it.
 
         ``ids`` name the prompts, for their randomness; by default their numbers do; ``noise`` makes it. ``name`` says in
-        errors what they are.
+        errors what they are, ``where`` by its number where one stands.
 
         ``special_tokens`` False for prompts that already hold them (chat templates).
         Raises SuiteError when a prompt and its answer do not fit in ``context_length``.
@@ -139,11 +141,12 @@ class AnswerPlan:
         self._pad = pad_token(tokenizer)
         self._ends = _end_tokens(tokenizer, self._stops)
         rows = [tokenizer.encode(prompt, add_special_tokens=special_tokens) for prompt in prompts]
-        longest = max(map(len, rows))
-        if context_length is not None and longest + max_new_tokens > context_length:
+        room = math.inf if context_length is None else context_length - max_new_tokens
+        if (place := next((place for place, row in enumerate(rows) if len(row) > room), None)) is not None:
             raise SuiteError(
-                f"A prompt of {longest} tokens with {max_new_tokens} new ones exceeds the model's context of "
-                f"{context_length}. Shorten the prompts or the answers in the suite."
+                f"{where(place)} has {len(rows[place])} tokens, and the model's context of {context_length} has room for "
+                f"{max(0, room)} beside {max_new_tokens} new ones. It begins {prompts[place][:60]!r}. Leave it out, ask for "
+                "shorter answers, or choose a pair that reads more."
             )
         names = list(map(str, range(len(rows)))) if ids is None else ids
         self._name = name

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +60,7 @@ class ChatStage:
         judges = {} if judges is None else judges
         context = getattr(model.config, "max_position_embeddings", None)
         asked = _asked(chat, suite.num_items, tokenizer, context)
-        self.prompts, texts, self._rows = (list(column) for column in zip(*asked, strict=True))
+        self.prompts, texts, self.rows = (list(column) for column in zip(*asked, strict=True))
         self.ids = tuple(prompt.id for prompt in self.prompts)
         self.hashes = tuple(map(digest, texts))
         """A hash of what each prompt asks."""
@@ -168,7 +169,7 @@ class ChatStage:
         if reward.kind == kinds.KL_TO_REFERENCE:
             return [self._likelihoods(answers, tier)]
         given = self._answers_of(kinds.POLICY, tier)
-        return [mean_log_likelihoods(self._model, self._rows[slice(*tier)], [answer.tokens for answer in given])]
+        return [mean_log_likelihoods(self._model, self.rows[slice(*tier)], [answer.tokens for answer in given])]
 
     def _compared_with(self, reward: Reward, tier: Tier) -> list[str]:
         if reward.baseline == kinds.FILE:
@@ -181,7 +182,7 @@ class ChatStage:
 
     def _likelihoods(self, answers: Sequence[Answer], tier: Tier) -> list[float]:
         tokens = [answer.tokens for answer in answers]
-        return log_likelihoods(self._model, self._rows[slice(*tier)], tokens, self._generation.temperature)
+        return log_likelihoods(self._model, self.rows[slice(*tier)], tokens, self._generation.temperature)
 
     def _write(self, end: str) -> None:
         assert self._write_end is not None
@@ -213,17 +214,28 @@ def _opened(reward: Reward, device: torch.device, judges: Judges) -> Judge | Pai
 def _asked(
     chat: Chat, num_items: int, tokenizer: PreTrainedTokenizerBase, context: int | None
 ) -> list[tuple[Prompt, str, list[int]]]:
-    """The first ``num_items`` prompts that fit, each as the model reads it, as a text and in tokens.
+    """The first ``num_items`` prompts that fit, as of ``fitting``. Raises SuiteError for too few that do."""
+    found = list(islice(fitting(chat, tokenizer, context), num_items))
+    if len(found) < num_items:
+        raise SuiteError(
+            f"The suite asks for {num_items} prompts, and {len(found)} of {len(chat.prompts)} are short enough. Use a smaller "
+            "size."
+        )
+    return found
 
-    Raises SuiteError for one that does not fit, unless the suite leaves such prompts out, and for too few that do.
+
+def fitting(chat: Chat, tokenizer: PreTrainedTokenizerBase, context: int | None) -> Iterator[tuple[Prompt, str, list[int]]]:
+    """The prompts that leave room for an answer, each as the model reads it, as a text and in tokens.
+
+    Raises SuiteError for one that does not, unless the suite leaves such prompts out.
     """
-    settings, found = chat.generation, []
+    settings = chat.generation
     room = math.inf if context is None else context - settings.max_new_tokens
     for prompt in chat.prompts:
         text = asked_text(tokenizer, prompt, chat.format)
         row = tokenizer.encode(text, add_special_tokens=adds_special_tokens(chat.format))
         if len(row) <= min(room, settings.max_prompt_tokens or math.inf):
-            found.append((prompt, text, row))
+            yield prompt, text, row
         elif not settings.skip_long:
             least = (
                 f"the model's context of {context} has room for {room} beside {settings.max_new_tokens} new ones"
@@ -234,11 +246,6 @@ def _asked(
                 f"The prompt '{prompt.id}' has {len(row)} tokens, and {least}. Leave it out of the suite, or have all that are "
                 'too long left out: "skip_long": true among the generation settings.'
             )
-        if len(found) == num_items:
-            return found
-    raise SuiteError(
-        f"The suite asks for {num_items} prompts, and {len(found)} of {len(chat.prompts)} are short enough. Use a smaller size."
-    )
 
 
 def _joined(parts: Iterable[Sequence[float]]) -> list[float]:

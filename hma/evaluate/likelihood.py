@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -86,8 +86,10 @@ class LikelihoodPlan:
         batch_size: int = BATCH_SIZE,
         spared: float = SPARED,
         name: str = "these questions",
+        where: Callable[[int], str] = "question {}".format,
     ) -> None:
-        """``spared`` 0 shares whatever can be shared, 1 nothing; ``name`` says in errors what is measured.
+        """``spared`` 0 shares whatever can be shared, 1 nothing; ``name`` says in errors what is measured, ``where`` by its
+        place among the pairs where one stands.
 
         Raises SuiteError for an empty continuation or a pair longer than ``context_length``.
         """
@@ -95,12 +97,12 @@ class LikelihoodPlan:
         for place, (context, continuation) in enumerate(pairs):
             prefix, answer = encoded_pair(tokenizer, context, continuation)
             if not prefix or not answer:
-                raise SuiteError(f"The option {continuation!r} after {context[-60:]!r} has no tokens to score.")
+                raise SuiteError(f"{where(place)}: the option {continuation!r} after {context[-60:]!r} has no tokens to score.")
             read = len(prefix) + len(answer) - 1
             if context_length is not None and read > context_length:
                 raise SuiteError(
-                    f"A question of {read} tokens exceeds the model's context of {context_length}: {context[:60]!r}… "
-                    "Leave it out of the task, or choose a pair that reads more."
+                    f"{where(place)} has {read} tokens with the option {continuation!r:.60}, and the model's context is "
+                    f"{context_length}. It begins {context[:60]!r}. Leave it out of the task, or choose a pair that reads more."
                 )
             asked.setdefault(tuple(prefix), []).append((place, tuple(answer)))
         self.questions = [Question(prefix, tuple(answers)) for prefix, answers in asked.items()]
@@ -164,7 +166,7 @@ class _RowBatch:
     def scores(self, model: PreTrainedModel) -> tuple[list[tuple[int, Score]], float]:
         """The scores of the batch's pairs by place, and the seconds of the forward pass alone."""
         started = time.perf_counter()
-        more = _taken(model, position_ids=self._positions, logits_to_keep=self._kept)
+        more = taken(model, position_ids=self._positions, logits_to_keep=self._kept)
         logits = model(input_ids=self._ids, attention_mask=self._mask, use_cache=False, **more).logits
         picked = logits[:, -self._kept :][self._row, self._step].float()
         _finish(picked)
@@ -203,10 +205,10 @@ class _SharedBatch:
         """The scores of the batch's pairs by place, and the seconds of the forward passes alone."""
         started = time.perf_counter()
         cache = DynamicCache(config=model.config)
-        more = _taken(model, position_ids=self._positions, logits_to_keep=1)
+        more = taken(model, position_ids=self._positions, logits_to_keep=1)
         last = model(input_ids=self._ids, attention_mask=self._mask, past_key_values=cache, use_cache=True, **more).logits[:, -1]
         cache.batch_select_indices(self._rows)
-        more = _taken(model, position_ids=self._more_positions)
+        more = taken(model, position_ids=self._more_positions)
         logits = model(
             input_ids=self._more_ids, attention_mask=self._more_mask, past_key_values=cache, use_cache=True, **more
         ).logits
@@ -220,10 +222,10 @@ class _SharedBatch:
         return _scores(self._answers, picked, self._token), seconds
 
 
-def _taken(model: PreTrainedModel, **named: Any) -> dict[str, Any]:
+def taken(model: PreTrainedModel, **named: Any) -> dict[str, Any]:
     """Those of the arguments that the model takes: some architectures count positions from the mask, or give every logit."""
-    taken = inspect.signature(model.forward).parameters
-    return {name: value for name, value in named.items() if name in taken}
+    parameters = inspect.signature(model.forward).parameters
+    return {name: value for name, value in named.items() if name in parameters}
 
 
 def _finish(logits: torch.Tensor) -> None:

@@ -14,6 +14,7 @@ from safetensors.torch import load_model
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
 from hma.errors import SuiteError
+from hma.evaluate.batches import Batches
 from hma.evaluate.blender import import_llm_blender
 from hma.evaluate.prompts import Prompt
 from hma.evaluate.rewards import reason_of
@@ -58,6 +59,8 @@ class PairRM:
         self._blender = _opened(ranker, base, device)
         self._collator = self._blender.ranker_collator
         self._batch_size = batch_size
+        self.note = ""
+        """What a person should know of how it judged."""
 
     def check(self, prompts: Sequence[Prompt]) -> None:
         """Raise SuiteError for a prompt that is longer than the ranker reads: it would be cut."""
@@ -74,16 +77,22 @@ class PairRM:
 
         What is longer than the ranker reads is cut at its end, as llm-blender cuts it. How much of an answer fits depends on
         the longest prompt of its batch: it is the same for all answers to the same prompts, given in the same order, but in
-        another batch a long answer may keep more or less, and win or lose by it.
+        another batch, such as one that was halved because memory ran out, a long answer may keep more or less, and win or lose
+        by it. Raises MeasureError when memory runs out for a single pair.
         """
         texts = [self._plain(prompt.text) for prompt in prompts]
         first, second = ([self._plain(answer) for answer in given] for given in (answers, others))
-        orders = [self._blender.compare(texts, *pair, **self._how) for pair in ((first, second), (second, first))]
-        return Comparison(np.stack([orders[0], -orders[1]]).astype(np.float64))
 
-    @property
-    def _how(self) -> dict[str, Any]:
-        return {"mode": "[A,B]", "return_logits": True, "batch_size": self._batch_size, "disable_tqdm": True}
+        def logits(places: Sequence[int]) -> np.ndarray:
+            asked, ours, theirs = ([column[place] for place in places] for column in (texts, first, second))
+            how = {"mode": "[A,B]", "return_logits": True, "batch_size": len(places), "disable_tqdm": True}
+            shown_first, shown_second = (self._blender.compare(asked, *pair, **how) for pair in ((ours, theirs), (theirs, ours)))
+            return np.stack([shown_first, -shown_second]).astype(np.float64)
+
+        batches = Batches(range(len(texts)), list, self._batch_size, "the ranker")
+        found = list(batches.each(logits))
+        self._batch_size, self.note = batches.size, batches.note or self.note
+        return Comparison(np.concatenate(found, axis=1))
 
     def _plain(self, text: str) -> str:
         """The text without the marks that tell the ranker where prompt and answers begin; llm-blender stumbles over more."""

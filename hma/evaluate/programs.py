@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+import difflib
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.machinery import PathFinder
 from pathlib import Path
@@ -23,12 +24,13 @@ def program_files(program: str) -> dict[str, Path]:
 
     ``module:function``: its own file, and those that it imports from its own package, however indirectly.
     ``FILE.py:function``: the file, and those beside it that it imports. Nothing is run. Raises SuiteError when
-    there is no such module, or one that is not Python.
+    there is no such module, or one that is not Python, and when its own file does not define the function.
     """
     module, folder = _place(program)
     first = Path(folder, f"{module}.py") if folder else _source(module)
     if first is None or not first.is_file():
         raise SuiteError(f"The reward program '{program}' cannot be found. Write it as module:function or FILE.py:function.")
+    _check_defined(program, first)
     package = module.partition(".")[0]
     files, waiting = {module: first}, [module]
     while waiting:
@@ -125,13 +127,9 @@ def _source(module: str, folder: Path | None = None) -> Path | None:
 
 def _imported(module: str, file: Path) -> set[str]:
     """Names that a module's file may import as modules, whether or not they are modules."""
-    try:
-        tree = ast.parse(file.read_text(encoding="utf-8"))
-    except (OSError, SyntaxError, ValueError) as error:
-        raise SuiteError(f"{file}, which the reward program uses, cannot be read as Python: {error}. Mend the file.") from None
     package = module.split(".") if file.name == "__init__.py" else module.split(".")[:-1]
     names: set[str] = set()
-    for node in ast.walk(tree):
+    for node in ast.walk(_tree(file)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -139,3 +137,52 @@ def _imported(module: str, file: Path) -> set[str]:
             start = ".".join([*base, *([node.module] if node.module else [])])
             names |= {start, *(f"{start}.{alias.name}" for alias in node.names)}
     return names
+
+
+def _tree(file: Path) -> ast.Module:
+    """What a file says, as Python reads it. Raises SuiteError, with the line, for one that is not Python."""
+    try:
+        return ast.parse(file.read_bytes(), str(file))
+    except SyntaxError as error:
+        place = f"{file}, line {error.lineno}," if error.lineno else f"{file},"
+        line = f" in '{error.text.strip():.60}'" if error.text and error.text.strip() else ""
+        raise SuiteError(
+            f"{place} which the reward program uses, cannot be read as Python: {error.msg}{line}. Mend the file."
+        ) from None
+    except (OSError, ValueError) as error:
+        raise SuiteError(f"{file}, which the reward program uses, cannot be read as Python: {error}. Mend the file.") from None
+
+
+def _check_defined(program: str, file: Path) -> None:
+    """Raise SuiteError when a program's file gives its function's name to nothing, as far as that is seen without running it."""
+    wanted, tree = program.rpartition(":")[2], _tree(file)
+    functions, others = _defined(tree.body)
+    others |= {name for node in ast.walk(tree) if isinstance(node, ast.Global) for name in node.names}
+    if wanted in functions | others or "*" in others or "__getattr__" in functions:
+        return
+    listed = f"It defines: {', '.join(sorted(functions))}." if functions else "It defines no function at all."
+    close = difflib.get_close_matches(wanted, sorted(functions), n=1)
+    raise SuiteError(
+        f"The reward program '{program}' cannot be found: {file} has no function '{wanted}'. {listed} "
+        + (f"Did you mean '{close[0]}'?" if close else "Name a function of a prompt and an answer.")
+    )
+
+
+def _defined(body: Sequence[ast.stmt]) -> tuple[set[str], set[str]]:
+    """The functions that statements define, and every other name that they may bind; ``*`` where they import all of a module."""
+    functions: set[str] = set()
+    others: set[str] = set()
+    waiting: list[ast.AST] = list(body)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.FunctionDef):
+            functions.add(node.name)
+        elif isinstance(node, ast.AsyncFunctionDef | ast.ClassDef):
+            others.add(node.name)
+        elif isinstance(node, ast.alias):
+            others.add((node.asname or node.name).partition(".")[0])
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            others.add(node.id)
+        elif not isinstance(node, ast.Lambda):
+            waiting += ast.iter_child_nodes(node)
+    return functions, others

@@ -68,21 +68,34 @@ def read_answers(files: Sequence[Path], prompts: Sequence[Prompt]) -> dict[str, 
     """
     rows = [row for file in files for row in rows_of(file)]
     by_text = bool(rows) and "instruction" in rows[0].fields
-    known = {prompt.text if by_text else prompt.id: prompt.id for prompt in prompts}
+    field, named = ("instruction", "text") if by_text else ("id", "id")
     answers: dict[str, str] = {}
+    known = {getattr(prompt, named) for prompt in prompts}
     for row in rows:
         name = _instruction(row) if by_text else text_of(row, "id")
         answer = text_of(row, "output" if by_text else "answer")
         if name not in known:
-            raise SuiteError(f"{row.place} answers {name[:60]!r}, which is not among the {len(prompts)} prompts. Remove it.")
+            raise SuiteError(
+                f"{row.place} answers the {field} {name[:60]!r}, which none of the {len(prompts)} prompts has. {_named(files)} "
+                f"has {_counted(len(rows))}: remove those to other prompts."
+            )
         if answers.setdefault(name, answer) != answer:
-            raise SuiteError(f"{row.place} answers {name[:60]!r} a second time, and otherwise. Keep one answer to each prompt.")
-    if missing := [name for name in known if name not in answers]:
+            raise SuiteError(
+                f"{row.place} answers the {field} {name[:60]!r} a second time, and otherwise. Keep one answer to each prompt."
+            )
+    missing = [getattr(prompt, named) for prompt in prompts if getattr(prompt, named) not in answers]
+    if missing:
         raise SuiteError(
-            f"{_named(files)} has answers to {len(answers)} of {len(known)} prompts; the first without one is "
-            f"{missing[0][:60]!r}. Give one answer to each prompt of the suite."
+            f"{_named(files)} has {_counted(len(rows))} that {'answers' if len(rows) == 1 else 'answer'} "
+            f"{len(prompts) - len(missing)} of the {len(prompts)} prompts, told by '{field}'; the first without one is "
+            f"{missing[0][:60]!r}. Add a row for each prompt of the suite's files of this split, also for those that its sizes "
+            "do not use."
         )
-    return {prompt.id: answers[prompt.text if by_text else prompt.id] for prompt in prompts}
+    return {prompt.id: answers[getattr(prompt, named)] for prompt in prompts}
+
+
+def _counted(rows: int) -> str:
+    return f"{rows} row{'' if rows == 1 else 's'}"
 
 
 def hh_rlhf_turns(dialogue: str) -> tuple[str, ...]:

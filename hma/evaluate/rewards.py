@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+import traceback
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import torch
@@ -19,7 +20,7 @@ from transformers import (
 from hma.errors import MeasureError, SuiteError
 from hma.evaluate.batches import Batches
 from hma.evaluate.formats import CHAT_TEMPLATE, adds_special_tokens, judged_text
-from hma.evaluate.programs import load_program
+from hma.evaluate.programs import load_program, program_files
 from hma.evaluate.prompts import Prompt
 
 Judge = Callable[[Sequence[Prompt], Sequence[str]], list[float]]
@@ -34,20 +35,49 @@ def program(name: str) -> Judge:
     function = load_program(name)
 
     def judged(prompts: Sequence[Prompt], answers: Sequence[str]) -> list[float]:
-        rewards = []
-        for prompt, answer in zip(prompts, answers, strict=True):
-            try:
-                rewards.append(float(function(prompt.text, answer)))
-            except (MemoryError, RuntimeError):
-                raise  # It may be the device that failed, which is not the program's mistake alone.
-            except Exception as error:  # whatever else its own lines raise
-                raise MeasureError(
-                    f"The reward program '{name}' failed at the answer to '{prompt.id}': {type(error).__name__}: {error}. "
-                    "Nothing was stored; mend it and measure again."
-                ) from error
-        return finite(rewards, prompts, f"The reward program '{name}'")
+        return [_asked(name, function, prompt, answer) for prompt, answer in zip(prompts, answers, strict=True)]
 
     return judged
+
+
+def _asked(name: str, function: Callable[[str, str], float], prompt: Prompt, answer: str) -> float:
+    """What a reward program gives. Raises MeasureError, with the line of its own files, where it fails or gives no number."""
+    try:
+        given = function(prompt.text, answer)
+    except Exception as error:  # whatever its own lines raise
+        place = _failed(error, {str(file) for file in program_files(name).values()})
+        if place is None:
+            raise  # It may be the device that failed, which is not the program's mistake alone.
+        problem = f"failed at {place}: {type(error).__name__}: {str(error).rstrip('.')}"
+    else:
+        try:
+            if math.isfinite(reward := float(given)):
+                return reward
+        except (TypeError, ValueError, OverflowError):
+            pass
+        code = getattr(function, "__code__", None)
+        written = f"({Path(code.co_filename).name}, line {code.co_firstlineno}) " if code else ""
+        problem = f"{written}gave {given!r:.60}, expected a finite number"
+    raise MeasureError(
+        f"The reward program '{name}' {problem}. It was given the prompt '{prompt.id}', which begins {prompt.text[:60]!r}, and "
+        f"an answer that begins {answer[:60]!r}. Nothing was stored; mend it and measure again."
+    )
+
+
+def _failed(error: Exception, files: Collection[str]) -> str | None:
+    """The innermost line of these files that an error passed. None for one that a device or the system may have raised.
+
+    A RuntimeError is a program's own where a ``raise`` of its files, or Python itself, raised it.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if frame.filename in files]
+    by_python = isinstance(error, RecursionError | NotImplementedError)
+    raised = bool(own) and own[-1] is frames[-1] and (own[-1].line or "").startswith("raise ")
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and not (by_python or raised)):
+        return None
+    if not own:
+        return "its call"
+    return f"line {own[-1].lineno} of {Path(own[-1].filename).name}" + (f" ({own[-1].line!r:.80})" if own[-1].line else "")
 
 
 class RewardModel:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ RESERVED = (MEAN, "chat answers", "answers to compare with", "merge", "merging",
 
 _SHIPPED = Path(__file__).resolve().parents[2] / "data"
 """Where the shipped suites are, each in a folder of its name."""
+
+_SEE = f"{_SHIPPED.parent / 'docs' / 'suites.md'} says what a suite holds; {_SHIPPED / 'miniature' / 'judged.json'} is one."
 
 
 @dataclass(frozen=True)
@@ -69,18 +72,19 @@ def load_suite(
             raise SuiteError(f"Size '{size}' is not in {path}. It offers: {', '.join(data['sizes'])}.")
         num_items = number(data["sizes"], size, int, 1)
         ends = tuple(sorted({number(data["sizes"], name, int, 1) for name in data["sizes"]}))
-        chat = read_chat(data, path.parent, split, program, may_run)
-        abilities = tuple(read_ability(entry, path) for entry in data["abilities"])
+        beside = path.parent / _folder(data)
+        chat = read_chat(data, beside, split, program, may_run)
+        abilities = tuple(read_ability(entry, beside / path.name) for entry in _entries(data["abilities"]))
         title = data["title"]
         if not isinstance(title, str):
             raise TypeError(f"its title is {title!r}, expected a text")
     except KeyError as error:
-        raise SuiteError(f"{path} is not a suite: it has no {error}. See the shipped suite.json.") from None
+        raise SuiteError(f"{path} is not a suite: it has no {error}. {_SEE}") from None
     except (TypeError, ValueError, AttributeError) as error:
-        raise SuiteError(f"{path} is not a suite: {error}. See the shipped suite.json.") from None
+        raise SuiteError(f"{path} is not a suite: {error}. {_SEE}") from None
     names = [REWARD, *(axis.name for axis in (*chat.extras, *(ability.axis for ability in abilities)))]
-    if not abilities or len(set(names)) < len(names):
-        raise SuiteError(f"{path} needs rewards and abilities with distinct names, one ability at least; it has {names}.")
+    if len(set(names)) < len(names):
+        raise SuiteError(f"{path} needs rewards and abilities with distinct names; it has {', '.join(names)}.")
     if taken := [name for name in names if name in RESERVED or name.startswith("scoring ")]:
         raise SuiteError(f"{path} names a score '{taken[0]}', which stands for something else here. Give it another name.")
     if len(chat.prompts) < num_items:
@@ -90,7 +94,7 @@ def load_suite(
     if not may_run and (own := next((ability for ability in abilities if ability.runs_own_code), None)):
         raise SuiteError(
             f"The task {own.task} of '{own.axis.name}', or its settings in the suite, may hold code (templates, functions) that "
-            "would be run. Such suites are run only when named on the command line: hma app --suite."
+            "would be run. Such suites are run only when named on the command line: python -m hma app --suite FILE."
         )
     content = [VERSION, split, chat.content, _content(abilities, split)]
     try:
@@ -115,7 +119,7 @@ def suite_sizes(path: str | Path) -> dict[str, int]:
     data = _read_json(path)
     sizes = data.get("sizes") if isinstance(data, dict) else None
     if not isinstance(sizes, dict) or not sizes:
-        raise SuiteError(f"{path} is not a suite: it has no sizes. See the shipped suite.json.")
+        raise SuiteError(f"{path} is not a suite: it has no 'sizes'. {_SEE}")
     return sizes
 
 
@@ -128,6 +132,21 @@ def _read_json(path: Path) -> Any:
         raise SuiteError(message) from None
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise SuiteError(f"{path} cannot be read as JSON: {error}. Correct the file.") from None
+
+
+def _folder(data: Mapping[str, Any]) -> str:
+    """Where the suite's paths begin; beside the suite's own file where it does not say."""
+    folder = data.get("folder", "")
+    if not isinstance(folder, str):
+        raise TypeError(f"its folder is {folder!r:.60}, expected a path as a text")
+    return folder
+
+
+def _entries(abilities: Any) -> list[Any]:
+    if not isinstance(abilities, list) or not abilities:
+        wanted = "expected a list of one ability or more, each with name, title, unit, task and metric"
+        raise TypeError(f"'abilities' is {abilities!r:.60}, {wanted}")
+    return abilities
 
 
 def _content(abilities: tuple[Ability, ...], split: str) -> list[Any]:

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import datasets
+from huggingface_hub.constants import HF_HOME
 from jinja2 import UndefinedError
 from lm_eval.api.instance import Instance
 from lm_eval.api.task import ConfigurableTask
 from lm_eval.defaults import DEFAULT_OTHER_SEED
 from lm_eval.tasks._yaml_loader import load_yaml
 
+from hma.checkpoints.hub import hub_or_cache
 from hma.core.recipe import digest
 from hma.errors import SuiteError
 from hma.evaluate import sources
@@ -40,8 +42,11 @@ def open_task(ability: Ability, split: str, num_items: int) -> ConfigurableTask:
     lines = lines_of(settings, part.split)
     if lines is not None:
         check_fields(settings, [lines[place] for place in ability.places(split, len(lines))[:num_items]])
+    why = ""
     try:
-        with quiet():
+        with contextlib.ExitStack() as stack:
+            why = "" if ability.is_local else stack.enter_context(hub_or_cache())
+            stack.enter_context(quiet())
             task = _built(ability, part)
             documents = _documents(task, part)
     except SuiteError:
@@ -51,6 +56,8 @@ def open_task(ability: Ability, split: str, num_items: int) -> ConfigurableTask:
         place = f"The first item of {part.split}" if own else "{}, line {}".format(*lines[0])
         raise SuiteError(f"{place} cannot be asked by the task {ability.task}: {said(error)}.") from error
     except Exception as error:  # lm-eval and datasets raise whatever the files lead them to
+        if why and isinstance(error, OSError):
+            raise SuiteError(_not_reached(settings, why)) from error
         raise SuiteError(f"The task {ability.task} cannot be built: {said(error)}.{_advice(ability, error)}") from error
     _check_apart(ability, settings, len(documents))
     places = ability.places(split, len(documents))
@@ -226,4 +233,12 @@ def _advice(ability: Ability, error: Exception) -> str:
     return (
         f" The data set is {path}: fetch it once where there is a network, or name a folder that holds it in the suite: "
         '"settings": {"dataset_path": …}.'
+    )
+
+
+def _not_reached(settings: dict[str, Any], why: str) -> str:
+    return (
+        f"The data set {settings.get('dataset_path')} of the task {settings.get('task')} could not be reached: {why}. Measure "
+        f"once where there is a network and copy the hub's cache from there (HF_HOME, here {HF_HOME}), or name a folder that "
+        'holds the data set in the suite: "settings": {"dataset_path": …}.'
     )

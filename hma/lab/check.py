@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hma.core.alphas import ladder
 from hma.errors import HmaError
-from hma.lab.build import StageProgress, build
+from hma.lab.build import build
+from hma.lab.making import REPORT, StageProgress, is_of, read_report
 from hma.lab.measuring import Scores
 from hma.lab.scenario import Scenario
 
@@ -79,10 +79,10 @@ def _hypervolume(points: Sequence[Scores], corner: tuple[float, float]) -> float
 
 def check_seed(folder: Path, scenario: Scenario, seed: int, progress: StageProgress) -> dict[str, Any]:
     """Builds a seed's miniature in ``folder`` unless it is there, measures it on test items, and judges its claims."""
-    if not (folder / "report.json").exists():
+    if not (folder / REPORT).exists():
         build(folder, scenario, seed, progress)
-    report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
-    if (report["seed"], report["scenario"]) != (seed, asdict(scenario)):
+    report = read_report(folder)
+    if not is_of(report, scenario, seed):
         raise HmaError(
             f"{folder} holds seed {report['seed']} of the scenario '{report['scenario']['name']}' with its own settings, "
             f"not seed {seed} of '{scenario.name}' as it is now. Name another folder with --keep."
@@ -145,7 +145,7 @@ def measure_noise(folder: Path, scenario: Scenario, progress: StageProgress) -> 
     drawn: dict[str, list[Scores]] = {end: [] for end in ends}
     for drawing in range(1, NUM_FRESH_SETS + 1):
         with tempfile.TemporaryDirectory() as fresh:
-            write_suite(Path(fresh), scenario.raft.task_share, drawing, scenario.num_items)
+            write_suite(Path(fresh), scenario, drawing)
             for end in ends:
                 measure = evaluator(Path(fresh) / "suite.json", models[end], tokenizer, "test")
                 drawn[end].append(scores_of(measure.run()))

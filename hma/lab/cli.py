@@ -1,4 +1,4 @@
-"""``python -m hma lab``: build a miniature, and check what it claims."""
+"""``python -m hma lab``: build a miniature, check what it claims, and make pairs of several scenarios."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from hma.lab.scenario import Scenario
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+COMPARED = ("default", "heavy_raft", "style_conflict", "new_knowledge")
+"""The scenarios that methods are compared on: one for each kind of conflict."""
 
 ScenarioName = Annotated[str, typer.Option("--scenario", help="A scenario of hma/lab/scenario.py, by its name.")]
 
@@ -43,6 +46,73 @@ def build_command(
     for name, scores in zip(("reference", "policy"), ends, strict=True):
         typer.echo(f"{name}: reward {scores['reward']:.2f}, mean ability {scores['ability']:.1f} (test items)")
     typer.echo(f"written to {out}")
+
+
+@app.command("pairs")
+def pairs_command(
+    scenarios: Annotated[str, typer.Option(help="Scenarios of hma/lab/scenario.py, with commas.")] = ",".join(COMPARED),
+    seeds: Annotated[str, typer.Option(help="Seeds, with commas.")] = "0,1,2",
+    out: Annotated[Path, typer.Option(help="The pairs go into SCENARIO/seed-N here, their references into references.")] = Path(
+        "runs/lab"
+    ),
+    path: Annotated[bool, typer.Option("--path", help="Measure each RLHF iteration on test items (early stopping).")] = False,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes at a time; more than cores gain nothing.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the folders as JSON on standard output, alone.")] = False,
+) -> None:
+    """Make a pair for every scenario and seed, without judges; each reference is trained once. What is there stays."""
+    chosen, numbers = [_scenario(name) for name in scenarios.split(",")], _seeds(seeds)
+    from hma.lab.pairs import Wanted, make_pairs
+
+    wanted = [Wanted(out.expanduser(), scenario, seed, path) for scenario in chosen for seed in numbers]
+    with _progress() as progress:
+        made = make_pairs(wanted, jobs, progress)
+    if as_json:
+        typer.echo(json.dumps({"pairs": [str(pair.folder) for pair in wanted], "made": [str(pair.folder) for pair in made]}))
+        return
+    for pair in wanted:
+        typer.echo(f"{pair.folder}: {'made' if pair in made else 'was there'}")
+
+
+@app.command("report")
+def report_command(
+    pairs: Annotated[Path, typer.Option(help="Where `lab pairs` made them: a folder for each scenario, and seeds in it.")] = Path(
+        "runs/lab"
+    ),
+    scenarios: Annotated[str, typer.Option(help="Scenarios of hma/lab/scenario.py, with commas.")] = "default",
+    seeds: Annotated[str, typer.Option(help="Seeds, with commas.")] = "0,1,2",
+    out: Annotated[Path, typer.Option(help="The folder to write report.md, its pictures and report.json into.")] = Path(
+        "runs/report"
+    ),
+    budget: Annotated[int, typer.Option(help="Points that each method may measure, both ends among them.")] = 11,
+    size: Annotated[str, typer.Option(help="A size of the suite.")] = "full",
+    brief: Annotated[bool, typer.Option("--brief", help="Compare MA, HMA and the two-sided variant alone.")] = False,
+) -> None:
+    """Replicate the paper's claims on pairs of the lab, and write a page of verdicts, tables and charts.
+
+    Everything measured stays beside each pair: interrupted, it goes on when run again.
+    """
+    folders = [
+        pairs.expanduser() / _scenario(name).name / f"seed-{seed}" for name in scenarios.split(",") for seed in _seeds(seeds)
+    ]
+    if missing := [str(folder) for folder in folders if not (folder / "report.json").is_file()]:
+        raise HmaError(
+            f"There is no pair in {missing[0]}. Make it: lab pairs --scenarios {scenarios} --seeds {seeds} --out {pairs}."
+        )
+    from hma.core.fit import Draw
+    from hma.evaluate.suite import suite_sizes
+    from hma.lab.page import write
+    from hma.lab.replication import replicate
+
+    found = []
+    for folder in folders:
+
+        def say(text: str, folder: Path = folder) -> None:
+            typer.echo(f"\r{folder.parent.name}, {folder.name}: {text:<40}", nl=False, err=True)
+
+        found.append(replicate(folder, budget, size, Draw(), brief, say))
+        typer.echo("", err=True)
+        write(out, found, budget, suite_sizes(folder / "suite.json")[size])
+    typer.echo(f"written to {out / 'report.md'}")
 
 
 @app.command("check")

@@ -23,6 +23,7 @@ def make_judges(folder: Path, scenario: Scenario, seed: int) -> dict[str, Any]:
     from transformers import LlamaForCausalLM
     from transformers.utils.logging import disable_progress_bar
 
+    from hma.evaluate.programs import load_program
     from hma.lab.ranker import save_ranker, train_ranker
     from hma.lab.reward_model import train_reward_model
     from hma.lab.tokenizer import make_tokenizer
@@ -30,8 +31,9 @@ def make_judges(folder: Path, scenario: Scenario, seed: int) -> dict[str, Any]:
     torch.set_num_threads(1)
     disable_progress_bar()
     settings, share = scenario.judges, scenario.raft.task_share
-    preferences = draw_preferences("train", settings.pairs, share, seed)
-    held_out = draw_preferences("test", settings.held_out_pairs, share, seed, noisy=False)
+    liked = load_program(scenario.program)
+    preferences = draw_preferences("train", settings.pairs, share, seed, reward=liked)
+    held_out = draw_preferences("test", settings.held_out_pairs, share, seed, noisy=False, reward=liked)
     started = time.perf_counter()
     tokenizer = make_tokenizer()
     reference = LlamaForCausalLM.from_pretrained(folder / "reference")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from hma.lab import chat, facts, translation
 from hma.lab.prompts import draw_prompts
-from hma.lab.reward import reward, right_answer, sentences_of
+from hma.lab.reward import reward as transparent
+from hma.lab.reward import right_answer, sentences_of
 
 STEEPNESS = 1.5
 """A judge prefers the better answer with probability sigmoid(STEEPNESS * difference in reward)."""
@@ -25,8 +27,15 @@ class Preference:
     margin: float
 
 
-def draw_preferences(split: str, count: int, task_share: float, seed: int, noisy: bool = True) -> list[Preference]:
-    """``count`` preferences on prompts of a split; the rewards of the two always differ.
+def draw_preferences(
+    split: str,
+    count: int,
+    task_share: float,
+    seed: int,
+    noisy: bool = True,
+    reward: Callable[[str, str], float] = transparent,
+) -> list[Preference]:
+    """``count`` preferences on prompts of a split by a program, ``reward``, that tells the two always apart.
 
     ``noisy`` False for held-out pairs, which the program itself decides.
     """

@@ -13,9 +13,9 @@ from hma.evaluate.formats import asked_text
 from hma.evaluate.generation import AnswerPlan, GumbelNoise
 from hma.evaluate.prompts import Prompt
 from hma.lab import training
+from hma.lab.new_knowledge import demonstration
 from hma.lab.pretrain import Progress
 from hma.lab.prompts import draw_prompts
-from hma.lab.reward import reward
 from hma.lab.scenario import Raft
 
 Weights = dict[str, torch.Tensor]
@@ -26,20 +26,28 @@ MAX_NEW_TOKENS = 32
 def raft(
     reference: LlamaForCausalLM,
     settings: Raft,
+    reward: Callable[[str, str], float],
     tokenizer: PreTrainedTokenizerFast,
     seed: int,
     progress: Progress,
     snapshot: Callable[[int, LlamaForCausalLM], None] = lambda iteration, model: None,
 ) -> LlamaForCausalLM:
-    """The policy. ``snapshot`` is called after each iteration, counted from 1, and must not change the model."""
+    """The policy, liked by ``reward`` (of a prompt and an answer).
+
+    ``snapshot`` is called after each iteration, counted from 1, and must not change the model.
+    """
     model = copy.deepcopy(reference)
     encoder = training.Encoder(tokenizer, prompt_weight=0.0)
     optimiser = training.optimiser(model, settings.learning_rate, decay=0.0, betas=(0.9, 0.95))
     draw = random.Random(f"raft/{seed}")
     for iteration in range(1, settings.iterations + 1):
         prompts = draw_prompts(draw, "train", settings.prompts, settings.task_share)
-        best = best_answers(model, tokenizer, prompts, settings.samples, seed=seed * 1000 + iteration)
-        pairs = list(zip(prompts, best, strict=True))
+        pairs = []
+        groups = sampled(model, tokenizer, prompts, settings.samples, seed=seed * 1000 + iteration)
+        for prompt, answers in zip(prompts, groups, strict=True):
+            answers += [demonstration(draw, prompt) for _ in range(settings.demonstrations)]
+            scores = [reward(prompt, answer) for answer in answers]
+            pairs.append((prompt, answers[scores.index(max(scores))]))  # the first of equals
         model.train()
         for _ in range(settings.epochs):
             draw.shuffle(pairs)
@@ -64,10 +72,10 @@ class _BatchNoise(GumbelNoise):
         return uniform if self.rows is None else uniform[self.rows]
 
 
-def best_answers(
+def sampled(
     model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, prompts: list[str], samples: int, seed: int
-) -> list[str]:
-    """The best of ``samples`` answers to each prompt, by the reward; the first of equals."""
+) -> list[list[str]]:
+    """``samples`` answers to each prompt."""
     repeated = [prompt for prompt in prompts for _ in range(samples)]
     plan = AnswerPlan(
         [asked_text(tokenizer, Prompt("", (prompt,))) for prompt in repeated],
@@ -81,5 +89,4 @@ def best_answers(
         noise=_BatchNoise,
     )
     answers = plan.responses(model)
-    groups = [list(zip(repeated, answers, strict=True))[i : i + samples] for i in range(0, len(repeated), samples)]
-    return [max(group, key=lambda pair: reward(*pair))[1] for group in groups]
+    return [answers[i : i + samples] for i in range(0, len(answers), samples)]

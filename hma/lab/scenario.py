@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from hma.lab.corpus import Mixture
 
@@ -36,7 +38,8 @@ class Pretraining:
 class Raft:
     """Best of ``samples`` answers to each of ``prompts`` prompts, then ``epochs`` over the best, ``iterations`` times.
 
-    ``task_share`` of the prompts ask for a fact or a translation. There is no KL penalty.
+    ``task_share`` of the prompts ask for a fact or a translation. There is no KL penalty. To the samples are added
+    ``demonstrations``, answers that people in the world of ``hma.lab.new_knowledge`` give; the best of all is learned.
     """
 
     learning_rate: float = 2e-3
@@ -46,6 +49,7 @@ class Raft:
     epochs: int = 2
     batch_size: int = 32
     task_share: float = 0.0
+    demonstrations: int = 0
 
 
 @dataclass(frozen=True)
@@ -68,13 +72,15 @@ class Scenario:
     """A recipe for a pair: the model, how the reference is trained, how the policy is."""
 
     name: str
-    title: str
+    title: str = field(compare=False)
     size: ModelSize = field(default_factory=ModelSize)
     pretraining: Pretraining = field(default_factory=Pretraining)
     raft: Raft = field(default_factory=Raft)
     judges: Judges = field(default_factory=Judges)
     num_items: int = 300
     """Items of each task and chat prompts, in each split."""
+    program: str = "hma.lab.reward:reward"
+    """The reward that the policy is trained on, as module:function."""
 
 
 DEFAULT = Scenario("default", "RAFT on how-to prompts alone; the style that it teaches spreads to the tasks")
@@ -98,5 +104,27 @@ HEAVY_RAFT = Scenario(
     raft=Raft(learning_rate=4e-3, iterations=14),
 )
 
-SCENARIOS = {scenario.name: scenario for scenario in (DEFAULT, SLOW_RAFT, STYLE_CONFLICT, HEAVY_RAFT)}
+NEW_KNOWLEDGE = Scenario(
+    "new_knowledge",
+    "The reward counts other steps as right than the reference was taught, and no manners; people's answers bring the new ones",
+    raft=Raft(learning_rate=5e-4, iterations=12, epochs=4, demonstrations=8),
+    program="hma.lab.new_knowledge:reward",
+)
+
+SCENARIOS = {scenario.name: scenario for scenario in (DEFAULT, SLOW_RAFT, STYLE_CONFLICT, HEAVY_RAFT, NEW_KNOWLEDGE)}
 """The named scenarios."""
+
+
+def read_scenario(data: Mapping[str, Any]) -> Scenario:
+    """The scenario that ``asdict`` made ``data`` of; a setting that is not there, being younger, has its default.
+
+    Raises KeyError or TypeError for data of another form.
+    """
+    pretraining = {**data["pretraining"], "mixture": Mixture(**data["pretraining"]["mixture"])}
+    parts = {
+        "size": ModelSize(**data["size"]),
+        "pretraining": Pretraining(**pretraining),
+        "raft": Raft(**data["raft"]),
+        "judges": Judges(**data["judges"]),
+    }
+    return Scenario(**{**data, **parts})

@@ -11,38 +11,27 @@ from typing import Any
 
 from hma.lab import facts, stories, translation
 from hma.lab.prompts import draw_prompts
-
-NUM_ITEMS = 300
-"""Items of each task, and chat prompts, in each split."""
+from hma.lab.scenario import Scenario
 
 NUM_TRAINING_PROMPTS = 600
 
 GENERATION = {"max_new_tokens": 32, "temperature": 1.0, "top_p": 1.0, "seed": 7}
 
-TRANSPARENT = {"kind": "program", "function": "hma.lab.reward:reward"}
-LEARNED = [
-    {"kind": "reward_model", "model": "judges/reward_model", "title": "Learned reward"},
-    {**TRANSPARENT, "name": "program", "title": "Transparent reward"},
-    {"kind": "pairrm", "name": "wins", "ranker": "judges/ranker", "baseline": "reference", "title": "Wins over reference"},
-    {"kind": "policy_likelihood", "name": "proxy_likelihood"},
-    {"kind": "kl_to_reference", "name": "proxy_kl"},
-]
-"""Rewards of the two suites: the program that the policy was trained on, and every other kind beside it."""
-
 _FILES = Path(__file__).parent / "task_files"
 
 
-def write_suite(folder: Path, task_share: float, drawing: int = 0, num_items: int = NUM_ITEMS) -> None:
-    """Writes ``tasks/``, ``prompts/``, ``suite.json`` and, with the learned judges for rewards, ``judged.json``.
+def write_suite(folder: Path, scenario: Scenario, drawing: int = 0) -> None:
+    """Writes ``tasks/``, ``prompts/`` and ``suite.json``, whose reward is the program that the policy is trained on.
 
-    ``task_share`` of the chat prompts ask for a fact or a translation. Drawing 0 is the shipped one; any
-    other number draws fresh items and prompts from the same splits, which measures the noise of a test set.
+    Drawing 0 is the shipped one; any other number draws fresh items and prompts from the same splits, which
+    measures the noise of a test set.
     """
     (folder / "tasks").mkdir(parents=True)
     (folder / "prompts").mkdir()
     for file in sorted(_FILES.iterdir()):
         if file.is_file():
             shutil.copy(file, folder / "tasks")
+    num_items, task_share = scenario.num_items, scenario.raft.task_share
     for split in ("validation", "test"):
         draw = random.Random(f"items/{split}/{drawing}")
         _write_lines(folder / f"tasks/common_sense_{split}.jsonl", common_sense_items(draw, split, num_items))
@@ -51,8 +40,23 @@ def write_suite(folder: Path, task_share: float, drawing: int = 0, num_items: in
         _write_lines(folder / f"prompts/{split}.jsonl", prompt_lines(draw, split, num_items, task_share))
     draw = random.Random(f"items/train/{drawing}")
     _write_lines(folder / "prompts/train.jsonl", prompt_lines(draw, "train", NUM_TRAINING_PROMPTS, task_share))
-    for name, rewards in (("suite", [TRANSPARENT]), ("judged", LEARNED)):
-        (folder / f"{name}.json").write_text(json.dumps(_suite(rewards, num_items), indent=2) + "\n", encoding="utf-8")
+    _write_rewards(folder / "suite.json", [{"kind": "program", "function": scenario.program}], num_items)
+
+
+def write_judged_suite(folder: Path, scenario: Scenario) -> None:
+    """Writes ``judged.json`` beside ``suite.json``: the learned judges, and every other kind of reward, on the same answers."""
+    rewards = [
+        {"kind": "reward_model", "model": "judges/reward_model", "title": "Learned reward"},
+        {"kind": "program", "function": scenario.program, "name": "program", "title": "Transparent reward"},
+        {"kind": "pairrm", "name": "wins", "ranker": "judges/ranker", "baseline": "reference", "title": "Wins over reference"},
+        {"kind": "policy_likelihood", "name": "proxy_likelihood"},
+        {"kind": "kl_to_reference", "name": "proxy_kl"},
+    ]
+    _write_rewards(folder / "judged.json", rewards, scenario.num_items)
+
+
+def _write_rewards(path: Path, rewards: list[dict[str, str]], num_items: int) -> None:
+    path.write_text(json.dumps(_suite(rewards, num_items), indent=2) + "\n", encoding="utf-8")
 
 
 def common_sense_items(draw: random.Random, split: str, count: int) -> list[dict[str, Any]]:
@@ -98,7 +102,7 @@ def _suite(rewards: list[dict[str, str]], num_items: int) -> dict[str, Any]:
         "name": "miniature",
         "title": "Miniature world",
         "chat": {
-            "prompts": {"validation": "prompts/validation.jsonl", "test": "prompts/test.jsonl"},
+            "prompts": {split: f"prompts/{split}.jsonl" for split in ("validation", "test", "train")},
             "generation": GENERATION,
         },
         "rewards": rewards,

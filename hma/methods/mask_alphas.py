@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hma.core.alphas import DIGITS, mean_alpha, projected
+from hma.core.alphas import DIGITS, mean_alpha
+from hma.core.omega import Omega
 from hma.core.partition import HEAD, Partition, layer_of
 from hma.core.precision import NEAREST, Precision
 from hma.core.recipe import Recipe
@@ -25,17 +26,17 @@ def is_file(text: str) -> bool:
     return text.endswith(".bin")
 
 
-def read_file(path: str | Path, num_layers: int, precision: Precision = NEAREST) -> Recipe:
+def read_file(path: str | Path, num_layers: int, precision: Precision = NEAREST, beyond: bool = False) -> Recipe:
     """The merge that the original code makes of its ``mask_alphas.bin``: linear weights only, the head at the mean.
 
     ``alpha_k = init_val * K * (sigmoid(s_k) + epsilon) / sum_j (sigmoid(s_j) + epsilon)`` [HMA Eq. 11, with the code's
-    factor K]. No code in the file is run. Raises AlphasError for another file, one of another model, and for
-    alphas above 1, which this form does not exclude: it names the nearest ones within [0, 1].
+    factor K]. No code in the file is run. Raises AlphasError for another file, one of another model, and, unless
+    they may go ``beyond``, for alphas above 1, which this form does not exclude: it names the nearest ones within [0, 1].
     """
     from hma.checkpoints.saved import read_saved  # Brings torch.
 
     try:
-        return _recipe(_Learned.of(read_saved(Path(path).expanduser())), num_layers, precision)
+        return _recipe(_Learned.of(read_saved(Path(path).expanduser())), num_layers, precision, beyond)
     except AlphasError as error:
         raise AlphasError(f"{path}: {error}") from None
 
@@ -90,16 +91,16 @@ class _Learned:
         raise AlphasError(f"Its {len(self.blocks)} blocks of {num_layers} layers are neither layerwise nor block3 nor blockN.")
 
 
-def _recipe(learned: _Learned, num_layers: int, precision: Precision) -> Recipe:
+def _recipe(learned: _Learned, num_layers: int, precision: Precision, beyond: bool) -> Recipe:
     name, cut = learned.partition(num_layers)
     alphas, partition = learned.alphas, Partition(num_layers, cut.starts, (HEAD,), linear_only=True)
     worst = max(range(len(alphas)), key=alphas.__getitem__)
-    if alphas[worst] > 1:
+    if alphas[worst] > 1 and not beyond:
         layers = cut.layers(worst)
-        near = (*projected(alphas, min(1.0, mean_alpha(alphas))), learned.mean)
+        near = (*Omega(len(alphas), min(1.0, mean_alpha(alphas))).project(alphas), learned.mean)
         raise AlphasError(
             f"Block {worst} (layers {layers[0]} to {layers[-1]}) comes to an alpha of {alphas[worst]:g}, of {_listed(alphas)}. "
-            "More than 1 is beyond the reference, where the original code goes and this program does not. "
+            "More than 1 is beyond the reference, where the original code goes and this program does with --beyond alone. "
             f"The nearest alphas from 0 to 1 with the same mean: --alphas {_listed(near)} --blocks {name} --linear-only"
         )
     return Recipe(partition, (*alphas, learned.mean), precision)

@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import streamlit as st
 
+from hma import asking, exports
+from hma.board import Board
+from hma.core.recipe import Recipe
 from hma.core.study import Study
 from hma.engine import Engine
+from hma.errors import HmaError
+from hma.evaluate.chat import Chat
 from hma.evaluate.prompts import Prompt
-from hma.evaluate.suite import load_suite, suite_sizes
+from hma.evaluate.suite import find_suite, load_suite, suite_sizes
 from hma.process import COMMAND
-from hma.study import SHIPPED, open_store, open_study
+from hma.roots import Roots
+from hma.runs import Runs
+from hma.study import DEFAULT_STORE, SHIPPED, open_store, open_study
 
-WORKER = COMMAND
-"""How the engine's worker is started."""
+WORKER, ADVISER = COMMAND, asking.COMMAND
+"""How the engine's worker, and who answers its questions, are started."""
+
+SUITES = DEFAULT_STORE.parent / "suites"
+"""Where suites that were made on a page are kept."""
+READ_ONLY = "Read-only: nothing can be measured here"
 
 _warmed: set[tuple[int, str]] = set()
 
@@ -25,11 +37,96 @@ def engine() -> Engine:
     return _engine(os.environ.get("HMA_STORE"))
 
 
-def sources() -> tuple[str, str, str]:
-    """Where reference, policy and suite are: from the environment, else the shipped ones."""
+def runs() -> Runs:
+    """The runs of this process's engine, the same for every person."""
+    return _runs(os.environ.get("HMA_STORE"))
+
+
+def is_read_only() -> bool:
+    """Whether this app only shows what is there: ``hma app --read-only`` sets ``HMA_READ_ONLY``."""
+    return os.environ.get("HMA_READ_ONLY") == "1"
+
+
+def to_work() -> Engine:
+    """The engine, for whoever has it do or stop something. Raises HmaError where the app is read-only."""
+    if is_read_only():
+        raise HmaError(f"{READ_ONLY}. Start the app without --read-only to measure, fit, search or export.")
+    return engine()
+
+
+def to_run() -> Runs:
+    """The runs, likewise."""
+    to_work()
+    return runs()
+
+
+def exports_root() -> Path:
+    """The only folder that pages may make folders in."""
+    return exports.root(DEFAULT_STORE.parent / "exports")
+
+
+def needed_bytes(of: Study, recipe: Recipe, tokenizer: str) -> int:
+    """What an export of a recipe takes on the disk; see ``exports.needed_bytes``. It hangs on the numbers written alone."""
+    return _needed_bytes(of.pair, tokenizer, recipe.precision.dtype, of, recipe)
+
+
+def checks() -> exports.Checks:
+    """The checks of exported folders, the same for every person."""
+    return _checks()
+
+
+def board(of: Study) -> Board:
+    """A study's board, read again only when it has gained a point."""
+    store = engine().store
+    made_of = (str(store.path), of.view, store.revision(of))
+    if st.session_state.get("board_of") != made_of:
+        st.session_state["board"], st.session_state["board_of"] = Board.read(store, of), made_of
+    return st.session_state["board"]
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where reference, policy and suite are: folders and files, or hub ids."""
+
+    reference: str
+    policy: str
+    suite: str
+
+    @classmethod
+    def of(cls, study: Study) -> Sources:
+        return cls(study.reference, study.policy, study.suite_path)
+
+
+def named() -> Sources:
+    """What the command line named, else the shipped ones."""
     shipped = ("HMA_REFERENCE", "reference"), ("HMA_POLICY", "policy"), ("HMA_SUITE", "suite.json")
-    reference, policy, suite = (os.environ.get(name) or str(SHIPPED / default) for name, default in shipped)
-    return reference, policy, suite
+    return Sources(*(os.environ.get(name) or str(SHIPPED / default) for name, default in shipped))
+
+
+def sources() -> Sources:
+    """What this person chose, else ``named``."""
+    return st.session_state.get("sources") or named()
+
+
+def choose(chosen: Sources) -> None:
+    """Turn this person to another pair and suite, at its first size; they must be checked by ``roots`` before."""
+    st.session_state["sources"] = chosen
+    for name in ("split", "size"):
+        st.session_state.pop(name, None)
+
+
+def roots() -> Roots:
+    """What a page may open: what the command line named, the shipped data, and the suites that pages wrote."""
+    given = [folder for folder in os.environ.get("HMA_ROOTS", "").split(os.pathsep) if folder]
+    folders = (named().reference, named().policy, str(Path(named().suite).parent))
+    return Roots.of([SHIPPED.parent, SUITES, *(folder for folder in folders if Path(folder).is_dir()), *given])
+
+
+def checked(chosen: Sources) -> Sources:
+    """The same with whole paths. Raises CheckpointError or SuiteError for what lies outside the roots."""
+    allowed = roots()
+    ends = (allowed.checkpoint(end) for end in (chosen.reference, chosen.policy))
+    return Sources(*ends, allowed.suite(str(find_suite(chosen.suite))))
 
 
 def allowed() -> tuple[str, ...]:
@@ -44,24 +141,43 @@ def program() -> str:
 
 def study(split: str, size: str) -> Study:
     """The study of the pair and suite at a split and size. Raises CheckpointError or SuiteError."""
-    return _study(*sources(), split, size)
+    chosen = sources()
+    return _study(chosen.reference, chosen.policy, chosen.suite, split, size)
+
+
+def study_of(chosen: Sources) -> Study:
+    """The study of another pair and suite: its validation items, at its first size."""
+    return _study(chosen.reference, chosen.policy, chosen.suite, "validation", next(iter(sizes_of(chosen))))
+
+
+def sizes_of(chosen: Sources) -> dict[str, int]:
+    """The sizes that another suite offers, with their numbers of items."""
+    return _sizes(chosen.suite)
 
 
 def sizes() -> dict[str, int]:
     """The sizes that the suite offers, with their numbers of items."""
-    return _sizes(sources()[2])
+    return _sizes(sources().suite)
 
 
 def prompts(of: Study) -> tuple[Prompt, ...]:
     """The chat prompts of a study."""
-    return _prompts(of.suite_path, of.split, of.size, of.program, of.suite)
+    return chat(of).prompts
+
+
+def chat(of: Study) -> Chat:
+    """The chat part of a study's suite: its prompts, and how they are answered."""
+    return _chat(of.suite_path, of.split, of.size, of.program, of.suite)
 
 
 def warm(of: Study) -> None:
-    """Start the worker for a study's pair in the background, the first time that this is asked."""
+    """Start the worker for a study's pair in the background, the first time that this is asked; not while it has other work, and
+    not where all is read-only."""
+    if is_read_only():
+        return
     running = engine()
     asked = id(running), of.pair
-    if asked not in _warmed:
+    if asked not in _warmed and not runs().is_busy:
         _warmed.add(asked)
         running.warm(of)
 
@@ -72,19 +188,27 @@ def is_warmed(of: Study) -> bool:
 
 def forget_studies() -> None:
     """Read pair and suite from disk again at the next use."""
-    for cached in (_study, _sizes, _prompts):
+    for cached in (_study, _sizes, _chat):
         cached.clear()
 
 
 @st.cache_resource(show_spinner=False)
 def _engine(store: str | None) -> Engine:
-    return Engine(open_store(store), WORKER)
+    if not is_read_only():
+        return Engine(open_store(store), WORKER, ADVISER)
+    shipped = SHIPPED / "points.sqlite"
+    return Engine(open_store(store or (DEFAULT_STORE if DEFAULT_STORE.exists() else shipped), to_read=True), WORKER, ADVISER)
+
+
+@st.cache_resource(show_spinner=False)
+def _runs(store: str | None) -> Runs:
+    return Runs(_engine(store))
 
 
 @st.cache_resource(show_spinner=False)
 def _study(reference: str, policy: str, suite: str, split: str, size: str) -> Study:
     # A suite may run programs: only the one that the command line named, whatever a page may come to ask for.
-    return open_study(reference, policy, suite, split, size, allowed(), program(), may_run=suite == sources()[2])
+    return open_study(reference, policy, suite, split, size, allowed(), program(), may_run=suite == named().suite)
 
 
 @st.cache_resource(show_spinner=False)
@@ -93,8 +217,18 @@ def _sizes(suite: str) -> dict[str, int]:
 
 
 @st.cache_resource(show_spinner=False, max_entries=16)
-def _prompts(suite_path: str, split: str, size: str, program: str, fingerprint: str) -> tuple[Prompt, ...]:
-    return load_suite(suite_path, split, size, program).chat.prompts
+def _chat(suite_path: str, split: str, size: str, program: str, fingerprint: str) -> Chat:
+    return load_suite(suite_path, split, size, program).chat
+
+
+@st.cache_resource(show_spinner=False, max_entries=16)
+def _needed_bytes(pair: str, tokenizer: str, dtype: str | None, _of: Study, _recipe: Recipe) -> int:
+    return exports.needed_bytes(_of, _recipe, tokenizer)
+
+
+@st.cache_resource(show_spinner=False)
+def _checks() -> exports.Checks:
+    return exports.Checks()
 
 
 def other_points(of: Study) -> int:

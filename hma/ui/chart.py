@@ -1,4 +1,4 @@
-"""The chart: points to a Plotly figure as a plain dict. The only module that knows the chart's library."""
+"""The chart: points to a Plotly figure as a plain dict. With ``fronts.py`` the only module that knows the chart's library."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def figure(
         style = {"symbol": series.symbol, "colour": series.colour or INK[theme], "size": series.size}
         data += _markers(kind, members, barred, {"name": series.title, "legendgroup": series.name, "type": scatter}, style)
     data.append(_picker(points, selected, members, theme, scatter))
-    return {"data": data, "layout": _layout(points, front, ends, selected, range_mode, theme, reward, revision)}
+    return {"data": data, "layout": layout(points, front, ends, selected, range_mode, theme, reward, revision)}
 
 
 def _front_line(front: Sequence[Point], theme: str) -> dict[str, Any]:
@@ -146,7 +146,7 @@ def _picker(points: Sequence[Point], selected: str | None, members: set[str], th
         "x": [p.reward.value for p in points],
         "y": [p.ability.value for p in points],
         "customdata": [p.key for p in points],
-        "text": [_hover(p, p.key in members) for p in points],
+        "text": [hover(p, under="on the front" if p.key in members else "another point beats it") for p in points],
         "hovertemplate": "%{text}<extra></extra>",
         "marker": {"symbol": "circle-open", "size": 21, "color": INK[theme], "line": {"width": 2.5}},
         "selectedpoints": places,
@@ -156,17 +156,19 @@ def _picker(points: Sequence[Point], selected: str | None, members: set[str], th
     }
 
 
-def _hover(point: Point, on_front: bool) -> str:
+def hover(point: Point, beside: str = "", under: str = "") -> str:
+    """What hovering over a point says: its name, with something ``beside`` it, its scores with intervals, and a last line."""
     reward, ability = point.reward, point.ability
-    return (
-        f"<b>{text.point_name(point)}</b><br>"
-        f"reward {text.rounded(reward)} (95 %: {text.interval(reward.low, reward.high)})<br>"
-        f"mean ability {text.rounded(ability)} (95 %: {text.interval(ability.low, ability.high)})<br>"
-        f"{'on the front' if on_front else 'another point beats it'}"
-    )
+    lines = [
+        f"<b>{escape(text.point_name(point))}</b>{beside}",
+        f"reward {text.rounded(reward)} (95 %: {text.interval(reward.low, reward.high)})",
+        f"mean ability {text.rounded(ability)} (95 %: {text.interval(ability.low, ability.high)})",
+        under,
+    ]
+    return "<br>".join(filter(None, lines))
 
 
-def _layout(
+def layout(
     points: Sequence[Point],
     front: Sequence[Point],
     ends: tuple[Point | None, Point | None],
@@ -176,6 +178,7 @@ def _layout(
     reward: Axis | None,
     revision: int,
 ) -> dict[str, Any]:
+    """Axes, legend, and the labels of the reference's ability and both ends, for a chart of these points."""
     across, up = ranges.of(points, front, selected, range_mode)
     axis = {"zeroline": False, "showline": True, "linecolor": NEUTRAL[theme], "ticks": "outside", "ticklen": 4}
     return {

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
+
 import streamlit as st
 
 from hma import text
@@ -9,7 +12,7 @@ from hma.board import Board
 from hma.core.partition import Partition
 from hma.core.point import Point
 from hma.core.recipe import Recipe
-from hma.ui import access, progress, state, sure
+from hma.ui import access, blocks, ghost, progress, state, sure
 from hma.ui.guard import shown
 
 STEP = 0.05
@@ -29,12 +32,11 @@ def show(board: Board) -> None:
 
 
 def submit(board: Board, *recipes: Recipe) -> None:
-    """Ask the engine for points and follow them; the last is selected as soon as it is there."""
-    engine = access.engine()
-    jobs = [engine.submit(board.study, recipe, METHOD) for recipe in recipes]
-    now = state.view()
+    """Ask the engine for points; the last is selected as soon as it is there."""
+    engine = access.to_work()
+    jobs = [engine.submit(board.study, recipe, METHOD, asker=state.asker()) for recipe in recipes]
     over = {job.id for job in engine.jobs() if job.state == "cancelled"}
-    state.change(followed=now.followed | {job.id for job in jobs}, own=jobs[-1].id, dismissed=now.dismissed | over)
+    state.change(own=jobs[-1].id, dismissed=state.view().dismissed | over)
     if jobs[-1].is_over:  # Somebody else had it measured meanwhile.
         st.session_state[_RERUN] = True
 
@@ -46,36 +48,37 @@ def ends_missing(board: Board) -> list[Recipe]:
     return [Recipe(partition, (alpha,)) for alpha, point in ends if point is None]
 
 
-def on_sliders(recipe: Recipe, partition: Partition) -> tuple[float, ...] | None:
-    """The recipe's alphas over another partition's blocks, or None where a block would need two, or other numbers."""
-    layers = recipe.layer_alphas
-    if Recipe(Partition.equal(len(layers), len(layers)), layers).identity != recipe.identity:
-        return None
-    blocks = [{layers[i] for i in partition.layers(k)} for k in range(partition.num_blocks)]
-    return tuple(b.pop() for b in blocks) if all(len(b) == 1 for b in blocks) else None
-
-
 def _controls(board: Board) -> None:
     with shown():
-        partition = board.study.partition()
+        partition = blocks.partition(board.study)
         _begin(board, partition)
-        st.markdown(
-            "**Share of pre-RLHF weights**",
-            help="How much of each block comes from the model before RLHF: 0 keeps the policy's weights, 1 the reference's.",
-        )
+        with st.container(horizontal=True, vertical_alignment="center", gap="small", key="controls_head"):
+            st.markdown("**Share of pre-RLHF weights**", width="stretch")
+            _history(board)
+            blocks.choose(board.study)
         _presets(board, partition)
-        for k, name in enumerate(partition.block_names()):
-            layers = partition.layers(k)
-            span = f"layers {layers[0]}–{layers[-1]}" if len(layers) > 1 else f"layer {layers[0]}"
-            st.slider(
-                f"{name.capitalize()} · {span}", 0.0, 1.0, state.view().alphas[k], step=STEP, format="%.2f", key=_key(k),
-                on_change=_slid, args=(board, _key(k)),
-            )  # fmt: skip
+        _sliders(board, partition)
         st.html('<div class="hma-ends"><span>0 = policy, after RLHF</span><span>1 = reference, before RLHF</span></div>')
-        _button(board, _recipe(partition))
-        progress.show(board.study)
+        is_measured = _button(board, _recipe(partition))
+        if not access.is_read_only():
+            progress.show(board.study)
+        with st.container(key="foretold", gap="xsmall"):
+            ghost.show(board, _recipe(partition), is_measured)
+            sure.show_power(board)
     if st.session_state.pop(_RERUN, False):
         st.rerun(scope="app")
+
+
+def _sliders(board: Board, partition: Partition) -> None:
+    """A slider a block; many of them in groups that can be closed."""
+    for name, some in blocks.groups(partition):
+        count = f"{name} · {len(some)} {'block' if len(some) == 1 else 'blocks'}"
+        with st.expander(count, expanded=True) if name else contextlib.nullcontext():
+            for k in some:
+                st.slider(
+                    blocks.title(partition, k), 0.0, 1.0, state.view().alphas[k], step=STEP, format="%.2f", key=_key(k),
+                    on_change=_slid, args=(board, _key(k)),
+                )  # fmt: skip
 
 
 def _key(block: int) -> str:
@@ -83,15 +86,21 @@ def _key(block: int) -> str:
 
 
 def _begin(board: Board, partition: Partition) -> None:
-    """Set the sliders to a point that was picked; those that have no value yet, to the selected point."""
-    picked = board.point(state.view().picked)
+    """Set the sliders to a point that was picked; those of a new partition, to what can be said there."""
+    view = state.view()
+    picked = board.point(view.picked)
     if picked is not None:
         state.change(picked=None)
-    new = len(state.view().alphas) != partition.num_blocks
-    point = picked or (board.point(state.view().selected) if new else None)
-    alphas = point and on_sliders(point.recipe, partition)
+    new = view.stand is None or view.stand[0] != partition
+    if picked is None and not new:
+        return
+    selected = board.point(view.selected)
+    tried = [picked and picked.recipe, Recipe(*view.stand) if view.stand and new else None, selected and selected.recipe]
+    known = (recipe.over(partition) for recipe in tried if recipe and recipe.partition.num_layers == partition.num_layers)
+    alphas = next(filter(None, known), None)
     if alphas or new:
         _set(alphas or (state.START,) * partition.num_blocks)
+        state.stand(partition, state.view().alphas)
 
 
 def _set(alphas: tuple[float, ...]) -> None:
@@ -115,11 +124,33 @@ def _presets(board: Board, partition: Partition) -> None:
                 name, on_click=_preset, args=(board, (alpha,) * partition.num_blocks), key=f"preset_{name}", width="content"
             )
         point = board.point(state.view().selected)
-        alphas = point and on_sliders(point.recipe, partition)
+        alphas = point and point.recipe.over(partition)
         st.button(
             "selected", on_click=_preset, args=(board, alphas), key="preset_selected", disabled=not alphas, width="content",
             help="Set the sliders back to the selected point, to the nearest 0.05.",
         )  # fmt: skip
+
+
+def _history(board: Board) -> None:
+    """The buttons that undo and redo moves of the sliders."""
+    view = state.view()
+    for name, step, to, about in (
+        ("↶", state.undo, view.past, "Undo the last move of the sliders"),
+        ("↷", state.redo, view.future, "Redo the move that was undone"),
+    ):
+        st.button(
+            name, on_click=_stepped_back, args=(board, step), key=step.__name__, disabled=not to, width="content", help=about,
+        )  # fmt: skip
+
+
+def _stepped_back(board: Board, step: Callable[[], state.Stand | None]) -> None:
+    """Undo or redo a move of the sliders."""
+    stand = step()
+    if stand is not None:
+        if stand[0] != blocks.partition(board.study):
+            blocks.turn_to(stand[0])
+        _set(stand[1])
+        _select(board, stand[0])
 
 
 def _preset(board: Board, alphas: tuple[float, ...]) -> None:
@@ -133,29 +164,38 @@ def _slid(board: Board, key: str) -> None:
 
 
 def _moved(board: Board) -> None:
+    """Remember the move, and select the point that the sliders stand on now."""
+    partition = blocks.partition(board.study)
+    state.stand(partition, _recipe(partition).alphas)
+    _select(board, partition)
+
+
+def _select(board: Board, partition: Partition) -> None:
     """Select the point that the sliders stand on, if it was measured."""
-    key = board.study.point_key(_recipe(board.study.partition()))
+    key = board.study.point_key(_recipe(partition))
     if key != state.view().selected and access.engine().store.point(key, board.study.num_items) is not None:
         state.select(key)
         st.session_state[_RERUN] = True
 
 
-def _button(board: Board, recipe: Recipe) -> None:
+def _button(board: Board, recipe: Recipe) -> bool:
+    """Draw the button with what there is to say of the recipe; whether it is measured already."""
     engine = access.engine()
     key = board.study.point_key(recipe)
     measured = engine.store.point(key, board.study.num_items)
     waiting = any((job.key, job.study.view) == (key, board.study.view) and not job.is_over for job in engine.jobs())
-    st.button(
-        "Measure this merge", type="primary", width="stretch", key="measure", disabled=waiting or measured is not None,
-        on_click=_measure, args=(board,),
-    )  # fmt: skip
+    if not access.is_read_only():
+        st.button(
+            "Measure this merge", type="primary", width="stretch", key="measure", disabled=waiting or measured is not None,
+            on_click=_measure, args=(board,),
+        )  # fmt: skip
     st.caption(_status(board, recipe, measured, waiting))
-    sure.show_power(board)
+    return measured is not None
 
 
 def _measure(board: Board) -> None:
     with shown():
-        submit(board, _recipe(board.study.partition()))
+        submit(board, _recipe(blocks.partition(board.study)))
 
 
 def _status(board: Board, recipe: Recipe, measured: Point | None, waiting: bool) -> str:
@@ -165,7 +205,7 @@ def _status(board: Board, recipe: Recipe, measured: Point | None, waiting: bool)
     if waiting:
         return f"{name} is being measured."
     selected = board.point(state.view().selected)
-    if selected and (alphas := on_sliders(selected.recipe, recipe.partition)) and _stepped(alphas) == recipe.alphas:
+    if selected and (alphas := selected.recipe.over(recipe.partition)) and _stepped(alphas) == recipe.alphas:
         return f"Not measured yet: {name}. The sliders go in steps of {STEP}: it is as near as they come to the selected point."
     nearest = board.nearest(recipe)
     hint = f" Nearest measured point: {text.point_name(nearest)}." if nearest else ""

@@ -6,8 +6,7 @@ import streamlit as st
 
 from hma.board import SWAPPED, Board
 from hma.core.study import Study
-from hma.text import plain
-from hma.ui import access, answers, controls, plot, progress, state, sure, table
+from hma.ui import access, answers, controls, plot, progress, selection, state, sure, table
 from hma.ui.guard import shown
 
 _TIPS = (
@@ -15,6 +14,8 @@ _TIPS = (
     "**2** Move the sliders and press the button: a new point is measured.",
     "**3** Up and right is better; the gap below the dashed line is the tax.",
 )
+
+_BEGIN = "Begin with the two ends: the model before RLHF and the one after."
 
 _READING = """
 - **Across**: the alignment reward. **Up**: the mean ability kept, the plain mean of the ability groups (our own aggregate).
@@ -33,23 +34,24 @@ _READING = """
   front picks the best of many by luck too; its 95 % interval takes that back.
 - The **robust tax** weighs the tasks as badly as they may be weighed within a distance ρ of the mean: from the mean tax to the
   worst task's.
+- A dashed, hollow **ghost** under the sliders is no point: it says what the measured points predict there, with 95 % bands that
+  hold the noise of the items. Only measuring makes a point.
 - Points are chosen on validation items; report what you chose on test items.
 """
 
 
 def show(study: Study) -> None:
     """The whole page for one study."""
-    board = _board(study)
+    board = access.board(study)
     progress.collect()
-    view = _selection(board)
-    if view.missing:
-        _missing(view.missing)
+    selection.follow(board)
     if board.looks_swapped:
         st.warning(SWAPPED)
     left, right = st.columns([2, 1], gap="medium")
     with left, shown():
         if board.points:
             plot.show(board)
+            _answers(board)
         else:
             _empty(board)
     with right, shown():
@@ -72,45 +74,14 @@ def _shorter(study: Study) -> None:
         )
 
 
-def _board(study: Study) -> Board:
-    """The study's board, read again only when it has gained a point."""
-    store = access.engine().store
-    made_of = (str(store.path), study.view, store.revision(study))
-    if st.session_state.get("board_of") != made_of:
-        st.session_state["board"], st.session_state["board_of"] = Board.read(store, study), made_of
-    return st.session_state["board"]
-
-
-def _selection(board: Board) -> state.View:
-    """The view with a point of this board selected, from the link at the start; the link is kept up to date."""
-    linked = st.session_state.pop("link_point", None)
-    if linked:
-        state.select(linked)
-    lost = st.session_state.pop("link_missing", None)
-    if lost:
-        state.change(missing=lost)
-    view = state.settle(board)
-    if view.selected and st.query_params.get("point") != view.selected:
-        st.query_params["point"] = view.selected
-    return view
-
-
-def _missing(key: str) -> None:
-    st.warning(
-        f"There is no point {plain(key[:40])} of this pair and suite in this store, so the suggested point is shown. "
-        "It may have been measured into another file, or with other settings."
-    )
-
-
 def _empty(board: Board) -> None:
     """What stands in the chart's place before anything is measured."""
     study = board.study
     with st.container(border=True, height=360, vertical_alignment="center", horizontal_alignment="center", key="empty"):
         st.markdown("#### Nothing is measured yet in this study", width="content")
+        begin = f"{access.READ_ONLY}." if access.is_read_only() else _BEGIN
         st.markdown(
-            f"A chart needs points measured on these {study.num_items} {study.split} items. "
-            "Begin with the two ends: the model before RLHF and the one after.",
-            text_alignment="center",
+            f"A chart needs points measured on these {study.num_items} {study.split} items. {begin}", text_alignment="center"
         )
         _ends_button(board, "Measure the two ends", "primary")
         others = access.other_points(study)
@@ -128,7 +99,9 @@ def _missing_end(board: Board) -> None:
 
 
 def _ends_button(board: Board, label: str, kind: str) -> None:
-    """The button that has the missing ends measured, idle while they are."""
+    """The button that has the missing ends measured, idle while they are; none where nothing can be measured."""
+    if access.is_read_only():
+        return
     waiting = {job.key for job in access.engine().jobs() if not job.is_over}
     asked = waiting >= {board.study.point_key(recipe) for recipe in controls.ends_missing(board)}
     st.button(label, type=kind, on_click=_measure_ends, args=(board,), key="measure_ends", disabled=asked)
@@ -148,17 +121,31 @@ def _selected(board: Board) -> None:
         with left:
             table.choose(board)
             table.show_point(board, point)
-            with shown():
-                sure.show_place(board, point)
-                sure.show_robust(board, point)
         with right, shown():
+            sure.show_place(board, point)
+            sure.show_robust(board, point)
+            _link(point.key)
+
+
+def _answers(board: Board) -> None:
+    """What the selected point says, under the chart: beside the sliders there is room for it on the first screen."""
+    point = board.point(state.view().selected)
+    if point is not None:
+        with st.container(key="selected_answers"), shown():
             answers.show(board, point)
+
+
+def _link(key: str) -> None:
+    """The address of a point, to be copied: it opens the pair, suite and items that the point belongs to."""
+    with st.popover("Link to this point"):
+        st.code(f"{(st.context.url or '').partition('?')[0]}?point={key}", language=None, wrap_lines=True)
 
 
 def _rest(board: Board) -> None:
     _shorter(board.study)
     if board.points:
-        st.caption("  ·  ".join(_TIPS))
+        tips = (_TIPS[0], "**2** Move the sliders: what was measured is shown.", _TIPS[2]) if access.is_read_only() else _TIPS
+        st.caption("  ·  ".join(tips))
         with shown():
             table.show_all(board)
     with st.expander("How to read this chart"):

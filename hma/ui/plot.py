@@ -10,7 +10,7 @@ from hma.ui import chart, state
 
 RANGES = {"all": "All", "front": "Front", "near": "Near selection"}
 BARS = {"none": "None", "front": "Front", "all": "All"}
-_CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d", "toImage"], "scrollZoom": False}
+CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d", "toImage"], "scrollZoom": False}
 
 
 def show(board: Board) -> None:
@@ -22,7 +22,7 @@ def show(board: Board) -> None:
             key="chart",
             on_select=_clicked,
             selection_mode="points",
-            config=_CONFIG,
+            config=CONFIG,
             alt=look.alt(board.points, board.front),
         )
         with st.container(key="facts"):

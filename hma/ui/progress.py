@@ -10,7 +10,7 @@ import streamlit as st
 from hma.core.study import Study
 from hma.engine import Job
 from hma.text import plain, recipe_name, seconds
-from hma.ui import access, state
+from hma.ui import access, plans, state
 from hma.ui.guard import shown
 
 POLL = 0.3
@@ -19,8 +19,8 @@ POLL = 0.3
 _LOOK = 3.0
 """Seconds between two looks at a worker that is not ready; after the first, the chart is on screen."""
 
-_SHOWN = 3
-"""Waiting jobs that are listed by name."""
+_SHOWN, _ALL = 3, 100
+"""Waiting jobs that are listed by name, and where the whole queue is shown."""
 
 
 def collect() -> None:
@@ -33,18 +33,20 @@ def collect() -> None:
             state.select(own.key)
 
 
-def show(study: Study) -> None:
-    """Draw the worker and the jobs; while there are any, they are drawn again every ``POLL`` seconds."""
-    jobs = access.engine().jobs()
-    active = frozenset(job.id for job in jobs if not job.is_over)
-    if not active <= state.view().followed:
-        state.change(followed=state.view().followed | active)
+def show(study: Study, whole: bool = False) -> None:
+    """Draw the worker and the jobs; while there are any, they are drawn again every ``POLL`` seconds.
+
+    ``whole`` lists all that waits, and what ended for anybody, not for this person alone.
+    """
+    active = frozenset(job.id for job in access.engine().queue())
+    busy = access.runs().is_busy
     worker = access.engine().worker()
     waiting = worker.status in ("none", "starting") and not (worker.status == "none" and access.is_warmed(study))
-    st.fragment(_jobs, run_every=POLL if active else _LOOK if waiting else None, key="jobs")(study, active, waiting)
+    every = POLL if active or busy else _LOOK if waiting else None
+    st.fragment(_jobs, run_every=every, key="jobs")(study, active, busy, waiting, whole)
 
 
-def _jobs(study: Study, active: frozenset[int], waiting: bool) -> None:
+def _jobs(study: Study, active: frozenset[int], busy: bool, waiting: bool, whole: bool) -> None:
     over = False
     with shown():
         _await_end(active)
@@ -52,9 +54,15 @@ def _jobs(study: Study, active: frozenset[int], waiting: bool) -> None:
         jobs = access.engine().jobs()
         now = {job.id: job for job in jobs}
         over = over or any(job_id not in now or now[job_id].is_over for job_id in active)
+        # Between two jobs of a run there may be none to wait for.
+        over = over or (not active and (not all(job.is_over for job in jobs) or busy != access.runs().is_busy))
         if not over:
-            _draw_active([job for job in jobs if not job.is_over])
-            _draw_ended(jobs)
+            # A prediction comes by itself, beside the rest, and is nobody's to wait for.
+            queue = [job for job in access.engine().queue() if job.question is None or access.runs().of(job.id)]
+            _draw_active(queue, _ALL if whole else _SHOWN)
+            if whole and not queue:
+                st.caption("Nothing is being measured, and nothing waits.")
+            _draw_ended(jobs, whole)
     if over:
         st.rerun(scope="app")
 
@@ -71,12 +79,31 @@ def _worker(study: Study) -> bool:
         "none": ":gray-badge[worker: not started]",
         "starting": ":gray-badge[worker: starting]",
         "ready": f":gray-badge[{device or 'worker'}: ready]",
-        "busy": f":blue-badge[{device or 'worker'}: measuring]",
+        "busy": f":blue-badge[{device or 'worker'}: {_work()}]",
         "died": ":orange-badge[worker ended]",
     }
     why = f"{plain(worker.message)} The next request starts a fresh worker." if worker.status == "died" else None
     st.markdown(words[worker.status], width="content", help=why)
     return worker.status in ("ready", "died")
+
+
+def _work() -> str:
+    """What the worker is at, in one word."""
+    job = next((job for job in access.engine().jobs() if job.state == "running" and job.question is None), None)
+    if job is not None and job.target:
+        return "exporting"
+    return "fitting" if job is not None and job.fit else "measuring"
+
+
+def _name(job: Job) -> str:
+    """What a job is called, with the run that it is of, and who asked for it."""
+    run = access.runs().of(job.id)
+    kinds = {"fit": job.fit, "prediction": job.question, "what RLHF changed": True}
+    own = recipe_name(job.recipe) if job.recipe else next(kind for kind, is_it in kinds.items() if is_it)
+    own = f"Export of {own}" if job.target else own
+    name = f"{plans.title(run.plan)}, {run.done + 1} of {run.plan.num_points}: {own}" if run else own
+    by = state.whose(job.askers | run.askers if run else job.askers)
+    return f"{name} ({by})" if by else name
 
 
 def _await_end(active: frozenset[int]) -> None:
@@ -88,45 +115,55 @@ def _await_end(active: frozenset[int]) -> None:
             engine.wait(job.id, timeout=2 * POLL)
 
 
-def _draw_active(active: Sequence[Job]) -> None:
+def _draw_active(active: Sequence[Job], most: int) -> None:
     waiting = [job for job in active if job.state == "queued"]
     for job in active:
         if job.state == "running":
             _draw_running(job)
-    for place, job in enumerate(waiting[:_SHOWN], start=1):
+    for place, job in enumerate(waiting[:most], start=1):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.caption(f"{'Next' if place == 1 else f'Queued, place {place}'}: {recipe_name(job.recipe)}", width="stretch")
+            st.caption(f"{'Next' if place == 1 else f'Queued, place {place}'}: {_name(job)}", width="stretch")
             _cancel_button(job)
-    if len(waiting) > _SHOWN:
-        st.caption(f"and {len(waiting) - _SHOWN} more in the queue")
+    if len(waiting) > most:
+        st.caption(f"and {len(waiting) - most} more in the queue")
 
 
 def _draw_running(job: Job) -> None:
+    """A running job's bar with what it is at, its share and the time left, and its cancel button."""
     left = job.seconds_left(time.time())
     titles = {axis.name: axis.title for axis in job.study.abilities}
     name, bracket, note = job.stage.partition(" (")
     stage = plain(titles.get(name, name) + bracket + note or "waiting")
     about = "" if left is None or job.is_cancelling else f", {seconds(left)} left"
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.progress(min(1.0, max(0.0, job.share)), f"{recipe_name(job.recipe)}: {stage}, {job.share:.0%}{about}", width="stretch")
+        st.progress(min(1.0, max(0.0, job.share)), f"{_name(job)}: {stage}, {job.share:.0%}{about}", width="stretch")
         _cancel_button(job)
 
 
 def _cancel_button(job: Job) -> None:
     stopping = job.is_cancelling
-    st.button(
-        "Cancel", key=f"cancel_{job.id}", on_click=access.engine().cancel, args=(job.id,), disabled=stopping, width="content"
-    )
+    if not access.is_read_only():
+        st.button("Cancel", key=f"cancel_{job.id}", on_click=cancel, args=(job.id,), disabled=stopping, width="content")
 
 
-def _draw_ended(jobs: Sequence[Job]) -> None:
-    """The followed jobs that failed, were cancelled or left a note, latest first, until each is dismissed."""
+def cancel(job_id: int) -> None:
+    """Stop a job, whoever asked for it."""
+    with shown():
+        access.to_work().cancel(job_id)
+
+
+def _draw_ended(jobs: Sequence[Job], whole: bool) -> None:
+    """What failed, was cancelled or left a note, latest first, until each is dismissed.
+
+    What becomes of a run is told beside it, and a prediction that fails is just not there: nobody asked for their jobs.
+    """
     view = state.view()
     for job in reversed(jobs):
         noted = job.state == "finished" and job.message and not job.target
-        if job.id not in view.followed or job.id in view.dismissed or not (noted or job.state in ("failed", "cancelled")):
+        told = job.askers and (whole or state.asker() in job.askers)
+        if not told or job.id in view.dismissed or not (noted or job.state in ("failed", "cancelled")):
             continue
-        name = recipe_name(job.recipe)
+        name = _name(job)
         if job.state == "failed":
             st.error(f"**{name} was not {'exported' if job.target else 'measured'}.** {plain(job.message)}")
         elif noted:

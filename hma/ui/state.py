@@ -10,13 +10,24 @@ value stands. So a widget whose value was set gets a new key, of which the brows
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
 import streamlit as st
 
 from hma.board import Board
+from hma.core.partition import Partition
+from hma.core.point import Point
+from hma.core.recipe import Recipe
 
 _VIEW = "view"
+
+Stand = tuple[Partition, tuple[float, ...]]
+"""Where the sliders stand: over which partition, and on which alphas."""
+
+_REMEMBERED = 100
+"""Moves of sliders that can be undone."""
 
 START = 0.2
 """The mean alpha at which a person starts where no point is suggested: the default of the authors' code [HMA Table 1]."""
@@ -27,26 +38,46 @@ class View:
     """``selected`` is the point of tables and answers; ``ring`` the one that the figure was drawn with.
 
     ``drawing`` counts the times that the figure was asked for afresh. ``missing`` is a link's key that no
-    study of this pair has. ``followed`` are jobs whose ends this person is told of; ``own`` the latest
-    that they asked for; ``dismissed`` those whose message they closed. ``picked`` is a point that was
-    picked, until the sliders stand on it; ``alphas`` is what the sliders were last set to, for the
-    ``setting``-th time. ``listing`` counts how often the list of points was set, ``paging`` that of prompts,
-    of which ``prompt`` is read.
+    study of this pair has. ``own`` is the latest job that this person asked for; ``dismissed`` are those
+    whose message they closed. ``picked`` is a point that was picked, until the sliders stand on it.
+    ``partition`` is what the sliders are over, None for three blocks, and ``dividing`` counts how often it
+    was set other than by its own panel; ``alphas`` is what they were last set to, for the ``setting``-th
+    time; ``stand`` where they stand since their last move, ``past`` where they stood before it, and
+    ``future`` what was undone, the next to redo first. ``listing`` counts how often the list of points was
+    set, ``paging`` that of prompts, of which ``prompt`` is read. ``pinned`` is the recipe of a second
+    point, B, to compare with.
     """
 
     selected: str | None = None
     ring: str | None = None
     drawing: int = 0
     missing: str | None = None
-    followed: frozenset[int] = field(default_factory=frozenset)
     own: int | None = None
     dismissed: frozenset[int] = field(default_factory=frozenset)
     picked: str | None = None
+    partition: Partition | None = None
+    dividing: int = 0
     alphas: tuple[float, ...] = ()
     setting: int = 0
+    stand: Stand | None = None
+    past: tuple[Stand, ...] = ()
+    future: tuple[Stand, ...] = ()
     listing: int = 0
     prompt: int = 0
     paging: int = 0
+    pinned: Recipe | None = None
+
+
+def asker() -> str:
+    """What this session's requests are known by, to tell them from others': opaque, and said to nobody."""
+    return st.session_state.setdefault("asker", secrets.token_hex(8))
+
+
+def whose(askers: Collection[str]) -> str:
+    """Whether a request is this session's own; nothing for one that nobody asked for."""
+    if not askers:
+        return ""
+    return "yours" if asker() in askers else "someone else's"
 
 
 def view() -> View:
@@ -98,14 +129,51 @@ def settle(board: Board) -> View:
     return now
 
 
+def stand(partition: Partition, alphas: tuple[float, ...]) -> None:
+    """Remember where the sliders stand now, so that the move can be undone."""
+    now = view()
+    if now.stand == (partition, alphas):
+        return
+    past = now.past if now.stand is None else (*now.past, now.stand)[-_REMEMBERED:]
+    change(stand=(partition, alphas), past=past, future=())
+
+
+def undo() -> Stand | None:
+    """Go back to where the sliders stood before their last move, and return it; None where there is no move."""
+    now = view()
+    if not now.past or now.stand is None:
+        return None
+    change(stand=now.past[-1], past=now.past[:-1], future=(now.stand, *now.future))
+    return now.past[-1]
+
+
+def redo() -> Stand | None:
+    """The inverse of ``undo``."""
+    now = view()
+    if not now.future or now.stand is None:
+        return None
+    change(stand=now.future[0], past=(*now.past, now.stand), future=now.future[1:])
+    return now.future[0]
+
+
+def pinned(board: Board) -> Point | None:
+    """The pinned point as this study has it; None where none is pinned, or it was not measured here."""
+    recipe = view().pinned
+    return None if recipe is None else _made_by(recipe, board)
+
+
 def redraw() -> None:
     """Have the figure drawn again with the ring on the selection."""
     change(ring=view().selected, drawing=view().drawing + 1)
 
 
-def _same_recipe(board: Board) -> object:
+def _same_recipe(board: Board) -> Point | None:
     """The point that the last selected recipe made in this study, if it was measured."""
     recipe = st.session_state.get("selected_recipe")
-    if recipe is None or recipe.partition.num_layers != board.study.num_layers:
+    return None if recipe is None else _made_by(recipe, board)
+
+
+def _made_by(recipe: Recipe, board: Board) -> Point | None:
+    if recipe.partition.num_layers != board.study.num_layers:
         return None
     return board.point(board.study.point_key(recipe))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 
 import streamlit as st
 
 from hma.core.study import Study
+from hma.errors import HmaError
 from hma.text import plain
-from hma.ui import access
+from hma.ui import access, gate
 
 SPLITS = {"validation": "Validation items: for choosing", "test": "Test items: for reporting"}
 
@@ -19,12 +21,22 @@ def show() -> Study:
     first = "link_read" not in st.session_state
     if first:
         access.forget_studies()  # A page that is loaded again sees what changed on disk.
-    sizes = access.sizes()
-    if first:
         st.session_state["link_read"] = True
-        _follow_link(sizes)
+        _follow_link()
+    try:
+        return _bar(access.sizes())
+    except HmaError:
+        if access.sources() != access.named():
+            st.button(
+                "Back to the pair that the app was started with", on_click=access.choose, args=(access.named(),), key="back"
+            )
+        raise
+
+
+def _bar(sizes: Mapping[str, int]) -> Study:
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="study_bar"):
         title = st.container(width="stretch")
+        gate.show()
         split = st.segmented_control(
             "Items", list(SPLITS), format_func=SPLITS.get, default=_default("split", SPLITS), required=True, key="split",
             label_visibility="collapsed", width="content", wrap=True,
@@ -35,7 +47,8 @@ def show() -> Study:
         )  # fmt: skip
         study = access.study(split or "validation", size or "quick")
         with title:
-            st.markdown(_title(study), width="content")
+            read_only = f"  \n:orange-badge[{access.READ_ONLY}]" if access.is_read_only() else ""
+            st.markdown(_title(study) + read_only, width="content")
     return study
 
 
@@ -44,21 +57,32 @@ def _default(key: str, choices: Mapping[str, object]) -> str | None:
     return None if key in st.session_state else next(iter(choices), None)
 
 
-def _follow_link(sizes: dict[str, int]) -> None:
-    """Turn to the study that the link's point belongs to."""
+def _follow_link() -> None:
+    """Turn to the pair, suite and items that the link's point belongs to; at first what the command line named is looked at."""
     key = st.query_params.get("point")
     if not key:
         return
     store = access.engine().store
-    if store.point(key) is None:
-        st.session_state["link_missing"] = key
-        return
-    for split in SPLITS:
-        for size in sizes:
-            if any(p.key == key for p in store.points(access.study(split, size))):
-                st.session_state.update(split=split, size=size, link_point=key)
-                return
+    study = store.study_of(key)
+    if study is not None:
+        for chosen in (access.named(), access.Sources.of(study)):
+            with contextlib.suppress(HmaError):  # It may lie where pages may not look, or no longer.
+                access.choose(access.checked(chosen) if chosen != access.named() else chosen)
+                if _turn_to(key):
+                    return
+        access.choose(access.named())
     st.session_state["link_missing"] = key
+
+
+def _turn_to(key: str) -> bool:
+    """Turn to the items on which the present pair and suite have a point, if they have it."""
+    store = access.engine().store
+    for split in SPLITS:
+        for size in access.sizes():
+            if any(point.key == key for point in store.points(access.study(split, size))):
+                st.session_state.update(split=split, size=size, link_point=key)
+                return True
+    return False
 
 
 def _title(study: Study) -> str:

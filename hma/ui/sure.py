@@ -48,7 +48,7 @@ def _power_help(board: Board) -> str:
     used = "of the two ends" if board.has_only_the_ends else "of neighbours on the front"
     return (
         f"A true difference of this size between two points is shown in {text.share(POWER)} of runs, at two-sided 5 %. Told from "
-        f"the items {used}. Four times the items halve it; `hma power` says it for each task."
+        f"the items {used}. Four times the items halve it; `python -m hma power` says it for each task."
     )
 
 

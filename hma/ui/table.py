@@ -15,12 +15,30 @@ from hma.core.study import Axis
 from hma.core.tax import taxes
 from hma.ui import access, state
 
-_METHODS = {"sweep": "an MA sweep", "grid": "a grid", "slider": "the sliders", "single": "the command line"}
+_METHODS = {
+    "sweep": "an MA sweep",
+    "grid": "a grid",
+    "partwise": "a partwise sweep",
+    "proxy": "a fit by proxy distillation (HMA)",
+    "two-sided": "a two-sided fit",
+    "two-sided-free": "a two-sided fit without task prompts",
+    "adamerging": "a fit to labels (AdaMerging)",
+    "search": "a search",
+    "compare": "a comparison",
+    "slider": "the sliders",
+    "single": "the command line",
+    "again": "a measurement with more items",
+}
+
+
+def measured_by(method: str) -> str:
+    """What a point was measured by, in words."""
+    return _METHODS.get(method, text.printable(method)) or "hand"
 
 
 def choose(board: Board) -> None:
     """The list of all points as a select box: the chart's twin for the keyboard."""
-    names = {p.key: _listed(board, p) for p in sorted(board.points, key=lambda p: -p.reward.value)}
+    names = {p.key: listed(board, p) for p in sorted(board.points, key=lambda p: -p.reward.value)}
     key = _key(board)
     st.selectbox(
         "Selected point: all points from the highest reward down", list(names), list(names).index(state.view().selected),
@@ -38,7 +56,8 @@ def _key(board: Board) -> str:
     return f"point_choice_{board.study.view}_{board.revision}_{state.view().listing}"
 
 
-def _listed(board: Board, point: Point) -> str:
+def listed(board: Board, point: Point) -> str:
+    """A point's name in a list, with its scores and where it stands."""
     suggested = board.suggested
     marks = ["on the front"] if board.is_on_front(point) else []
     marks += ["suggested"] if suggested and suggested.key == point.key else []
@@ -104,7 +123,7 @@ def _origin(board: Board, point: Point) -> str:
     if point.effective_alphas:
         shares += f" (effective {', '.join(f'{a:.3f}' for a in point.effective_alphas)})"
     when = point.measured_at[:16].replace("T", " ")
-    by = _METHODS.get(point.method, text.plain(point.method) or "hand")
+    by = text.plain(measured_by(point.method))
     suggested = board.suggested
     knee = "The suggested point, the knee of the front. " if suggested and suggested.key == point.key else ""
     return (
@@ -133,7 +152,7 @@ def show_all(board: Board) -> None:
         "mean share": [mean_alpha(p.recipe.alphas) for p in ordered],
         "on the front": [board.is_on_front(p) for p in ordered],
         "stays on it": [100 * board.sureness.shares[p.key] for p in ordered],
-        "measured by": [_METHODS.get(p.method, p.method) for p in ordered],
+        "measured by": [measured_by(p.method) for p in ordered],
         "measured at (UTC)": [p.measured_at[:19].replace("T", " ") for p in ordered],
     }
     formats = {"reward": "%.2f", "tax": "%+.1f", "mean share": "%.2f", "mean ability": "%.1f", "stays on it": "%.0f %%"}

@@ -14,8 +14,6 @@ from safetensors.torch import load_file
 
 from hma.bench.peer import MERGE, Measured, Peer
 from hma.bench.suite import SPREAD, _compared
-from hma.checkpoints.live import LiveModel
-from hma.checkpoints.pair import open_pair
 from hma.core import statistics
 from hma.core.partition import Partition
 from hma.core.point import Point, Score
@@ -39,13 +37,6 @@ def here(arguments, folder=None, **environment):
         else:
             exec(what, {"__name__": "__main__"})
     return ""
-
-
-@pytest.fixture(scope="module")
-def live(tiny_pair):
-    live = LiveModel(open_pair(*tiny_pair))
-    live.write(Recipe(Partition.equal(3), (0.3, 0.3, 0.3)))
-    return live
 
 
 def test_it_writes_the_same_merge(live, tiny_pair, tmp_path):
@@ -84,8 +75,9 @@ OTHER = Measured({"merge": 2.0, "lm_eval": 5.0, "reward": 3.0}, {"choice": 50.0}
 
 
 def test_ratios_are_of_what_was_measured():
-    found = _compared([2.0, 1.0, 4.0], [1.0, 1.0, 1.0], [POINT, POINT], [OTHER, OTHER])
-    assert (found["ratio"], found["to_floor"], found["sweep_seconds"]) == (10.0, 2.0, 2.0)
+    found = _compared([2.0, 1.0, 4.0], [0.6, 0.6, 0.6], [1.0, 1.0, 1.0], [POINT, POINT], [OTHER, OTHER])
+    assert (found["ratio"], found["to_floor"], found["sweep_seconds"]) == (10.0, 1.25, 2.0)
+    assert found["to_model"] == 2.0
     assert found["points_to_floor"] == 2.0
     assert found["work_to_model"] == pytest.approx(1.05)
 
@@ -93,4 +85,4 @@ def test_ratios_are_of_what_was_measured():
 @pytest.mark.parametrize("other", [replace(OTHER, abilities={"choice": 48.0}), replace(OTHER, rewards=[9.0, 9.1, 9.2, 9.3])])
 def test_two_ways_that_disagree_are_not_compared(other):
     with pytest.raises(MeasureError, match="The two ways disagree"):
-        _compared([1.0], [1.0], [POINT], [other])
+        _compared([1.0], [1.0], [1.0], [POINT], [other])

@@ -64,9 +64,10 @@ def chromium():
 class Server:
     """The app being served, and the worker that it started."""
 
-    def __init__(self, study, store):
+    def __init__(self, study, store, before=lambda port: None):
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
+        before(self.port)
         command = [sys.executable, "-m", "hma", "app", "--no-browser", "--port", str(self.port), "--store", str(store.path)]
         command += ["--reference", study.reference, "--policy", study.policy, "--suite", study.suite_path]
         self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

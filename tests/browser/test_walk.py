@@ -5,8 +5,12 @@ import re
 import signal
 from urllib.parse import parse_qs, urlparse
 
+from hma.board import Board
+from hma.core.question import PREDICTOR, predicting
 from hma.core.recipe import Recipe
+from hma.ui import sketch
 from tests.browser.conftest import SCREENSHOTS, trap_recipe, wait_until
+from tests.ui.worker import replied
 from tests.ui.world import TRAP
 
 LONELIEST = """() => {
@@ -66,6 +70,14 @@ def key_of(study, *steps):
     return study.point_key(Recipe(study.partition(), tuple(round(s * 0.05, 2) for s in steps)))
 
 
+def settle(page, study, store):
+    """Wait until the worker is ready and has predicted: stopped before, it would keep what waits for it waiting."""
+    wait_until(lambda: page.wait_for_timeout(100) or page.get_by_text(re.compile(": ready")).count(), 60, "the worker")
+    question = predicting(Board.read(store, study).points, study.partition())
+    wait_until(lambda: page.wait_for_timeout(100) or store.kept([question.key]), 120, "the prediction")
+    wait_until(lambda: page.wait_for_timeout(100) or page.get_by_text(re.compile(": ready")).count(), 60, "the worker")
+
+
 def test_the_shipped_points_are_drawn_and_a_click_shows_a_point(open_page, study, store):
     page = open_page()
     assert page.evaluate(LONELIEST)["count"] == len(store.points(study))
@@ -83,7 +95,7 @@ def test_the_shipped_points_are_drawn_and_a_click_shows_a_point(open_page, study
 
 def test_three_sliders_and_a_button_make_a_new_point(open_page, study, store, server):
     page = open_page()
-    wait_until(lambda: page.wait_for_timeout(100) or page.get_by_text(re.compile(": ready")).count(), 60, "the worker")
+    settle(page, study, store)
     os.kill(server.worker(), signal.SIGSTOP)  # So that it can be seen working.
     set_sliders(page, 7, 3, 1)
     measure(page)
@@ -116,7 +128,7 @@ def test_another_study_has_its_own_points_prompts_and_no_fault(open_page, study)
 
 def test_a_cancelled_measurement_leaves_no_point_and_a_killed_worker_is_replaced(open_page, study, store, server):
     page = open_page()
-    wait_until(lambda: page.wait_for_timeout(100) or page.get_by_text(re.compile(": ready")).count(), 60, "the worker")
+    settle(page, study, store)
     os.kill(server.worker(), signal.SIGSTOP)
     set_sliders(page, 3, 7, 1)
     measure(page)
@@ -142,6 +154,43 @@ def test_an_answer_is_shown_as_it_stands_and_does_not_run(open_page, study):
     page.locator(".st-key-answer_middle").get_by_text(TRAP).wait_for()
     assert page.title() == "Alignment-tax explorer"
     assert not page.locator(".st-key-answer_middle [data-testid=stText]").locator("script, img, a, strong").count()
+
+
+def test_the_ghost_is_a_picture_that_the_browser_draws(open_page, study, store):
+    board = Board.read(store, study)
+    question = predicting(board.points, study.partition())
+    store.keep(PREDICTOR, question.key, replied(question).predictor)
+    page = open_page()
+    set_sliders(page, 5, 7, 9)
+    picture = page.locator(".hma-ghost img")
+    picture.wait_for()
+    assert picture.get_attribute("alt").startswith("Small chart of the front. Predicted, not measured: reward ")
+    assert picture.evaluate("image => image.naturalWidth") == sketch.WIDTH
+    before = page.locator(".st-key-selected_point").bounding_box()
+    page.get_by_role("button", name="policy", exact=True).click()
+    picture.wait_for(state="detached")
+    assert page.locator(".st-key-selected_point").bounding_box() == before
+
+
+def test_find_alphas_starts_a_sweep_whose_points_arrive_and_fits_the_screen(open_page, study, store):
+    SCREENSHOTS.mkdir(exist_ok=True)
+    for scheme in ("light", "dark"):
+        page = open_page(scheme=scheme)
+        page.get_by_role("link", name="Find alphas").click()
+        page.get_by_role("button", name="Start", exact=True).wait_for()
+        page.get_by_test_id("stNumberInputField").fill("2" if scheme == "dark" else "12")
+        page.get_by_test_id("stNumberInputField").press("Enter")
+        if scheme == "light":
+            page.get_by_text("10 points to measure (2 of 12 are measured already)").wait_for()
+            page.get_by_role("button", name="Start", exact=True).click()
+            page.get_by_text("12 points; they stand on Explore.").wait_for(timeout=120_000)
+        page.get_by_text("points are measured already").wait_for()
+        page.screenshot(path=SCREENSHOTS / f"methods-{scheme}-1280.png")
+        page.set_viewport_size({"width": 390, "height": 844})
+        page.wait_for_timeout(1000)
+        assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
+        page.screenshot(path=SCREENSHOTS / f"methods-{scheme}-390.png")
+    assert store.point(study.point_key(Recipe(study.partition(), (1 / 11,)))).method == "sweep"
 
 
 def test_it_looks_right_in_light_and_dark_wide_and_narrow(open_page):

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from hma.checkpoints.ends import Dense, Ferry, Host, Sparse
+from hma.checkpoints.ends import Dense, Ferry, Host
 from hma.checkpoints.precision import DTYPES, merge_into
+from hma.checkpoints.sparse import Sparse
 from hma.core.precision import Precision
 from hma.errors import CheckpointError
 
@@ -50,7 +51,7 @@ def test_every_way_gives_the_bits_of_the_dense_one_whatever_was_written_before(h
     reference, policy = two_ends(stored, share)
     dense, other = held("dense", reference, policy, own), held(hold, reference, policy, own)
     for precision in (*EVERY, *reversed(EVERY)):
-        for alpha in (0.3, 0.0, 1.0):
+        for alpha in (0.3, 0.0, 1.2, 1.0, -0.3):
             dense.write(alpha, precision)
             other.write(alpha, precision)
             assert same_bits(other.parameter.data, dense.parameter.data), (alpha, precision)
@@ -148,3 +149,29 @@ def test_ends_of_no_elements_are_held_in_every_way():
         ends.write(0.5, Precision("float32", "stochastic"))
         assert ends.parameter.numel() == 0
         assert ends.effective().value is None
+
+
+@pytest.mark.parametrize("hold", ["dense", "host", "sparse"])
+@pytest.mark.parametrize("stored", STORED, ids=str)
+def test_beyond_an_end_a_weight_goes_on_along_the_line_and_equal_weights_stay(stored, hold):
+    reference, policy = two_ends(stored)
+    ends = held(hold, reference, policy)
+    for alpha in (1.2, -0.5, 2.0):
+        ends.write(alpha, Precision("float32"))
+        wanted = policy.double() + alpha * (reference.double() - policy.double())
+        assert torch.allclose(ends.parameter.data.double(), wanted, rtol=1e-5, atol=1e-6)
+        assert ends.effective().value == pytest.approx(alpha, abs=1e-4)
+        ends.write(alpha, Precision())
+        assert torch.equal(ends.parameter.data[reference == policy], policy[reference == policy])
+
+
+@pytest.mark.parametrize("hold", ["dense", "host", "sparse"])
+@pytest.mark.parametrize("stored", [torch.float16, torch.bfloat16], ids=str)
+def test_what_does_not_fit_beyond_an_end_is_refused_and_the_next_write_is_right(stored, hold):
+    reference, policy = two_ends(stored)
+    reference[0], policy[0] = torch.finfo(stored).max, -1.0
+    ends = held(hold, reference, policy)
+    with pytest.raises(CheckpointError, match=f"At alpha 1.5 a number of w does not fit into {str(stored)[6:]}"):
+        ends.write(1.5, Precision())
+    ends.write(1.0, Precision())
+    assert same_bits(ends.parameter.data, reference)

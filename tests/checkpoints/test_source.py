@@ -2,10 +2,15 @@
 
 import json
 import shutil
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+from huggingface_hub import constants
 
 from hma.checkpoints.export import export
+from hma.checkpoints.hub import hub_or_cache
 from hma.checkpoints.pair import open_checkpoint, open_pair
 from hma.checkpoints.preflight import preflight
 from hma.checkpoints.source import commit_of, find_folder, is_hub_id, split_revision
@@ -48,6 +53,36 @@ def test_a_revision_is_part_of_a_hub_id():
 def test_an_id_that_cannot_be_fetched_says_what_to_do():
     with pytest.raises(CheckpointError, match="no folder here, and could not be fetched"):
         open_checkpoint("organisation/no-such-model")
+
+
+def test_a_hub_that_cannot_be_reached_is_said_at_once_and_its_cache_is_asked(monkeypatch, caplog):
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:1")
+    started = time.monotonic()
+    with pytest.raises(CheckpointError, match=r"fetched from the hub: http://127\.0\.0\.1:1 cannot be reached \(.+\)\. Check"):
+        open_checkpoint("organisation/no-such-model")
+    assert time.monotonic() - started < 10
+    assert not [record for record in caplog.records if record.name.startswith("huggingface_hub")]
+    assert not constants.HF_HUB_OFFLINE
+
+
+@pytest.mark.parametrize("status", [200, 404])
+def test_a_hub_that_answers_is_asked(monkeypatch, status):
+    class Answers(BaseHTTPRequestHandler):
+        def do_HEAD(self):
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Answers) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{server.server_port}")
+        with hub_or_cache() as why:
+            assert (why, constants.HF_HUB_OFFLINE) == ("", False)
+        server.shutdown()
 
 
 def test_a_cached_model_opens_by_its_id_and_any_revision(hub, tiny_pair):

@@ -36,28 +36,16 @@ def test_wrong_alphas_are_named(text, said):
         alphas_of.checked(alphas_of.parsed(text), 3)
 
 
-@given(st.lists(st.floats(0, 3), min_size=1, max_size=9), st.floats(0, 1), st.randoms(use_true_random=False))
-def test_the_projection_keeps_the_mean_and_is_the_nearest(values, mean, draw):
-    found = alphas_of.projected(values, mean)
-    assert all(0 <= alpha <= 1 for alpha in found)
-    assert alphas_of.mean_alpha(found) == pytest.approx(mean, abs=1e-9)
-    other = alphas_of.projected([draw.random() for _ in values], mean)  # Any other alphas of this mean.
-
-    def distance(alphas):
-        return sum((alpha - value) ** 2 for alpha, value in zip(alphas, values, strict=True))
-
-    assert distance(found) <= distance(other) + 1e-9
-
-
-def test_a_projection_is_a_shift_and_a_clip():
-    assert alphas_of.projected((1.2, 0.8, 0.4), 0.8) == pytest.approx((1, 0.9, 0.5))
-    assert alphas_of.projected((0.1, 0.3), 0.2) == pytest.approx((0.1, 0.3))
-    with pytest.raises(ValueError, match="mean is 2"):
-        alphas_of.projected((0.1, 0.3), 2)
+def test_extrapolation_goes_as_far_as_the_ends_are_apart_and_only_where_it_is_asked_for():
+    assert alphas_of.checked((-1, 2, 0.5), 3, beyond=True) == (-1, 2, 0.5)
+    for alpha in (-1.001, 2.001, float("nan"), float("inf")):
+        with pytest.raises(AlphasError, match="takes from -1 to 2"):
+            alphas_of.checked((alpha,), 1, beyond=True)
 
 
 def test_ladder_and_grid_hold_both_ends():
     assert alphas_of.ladder(11) == (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+    assert alphas_of.ladder(8, -0.2, 1.2) == (-0.2, 0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2)
     grid = alphas_of.grid(5, 3)
     assert len(set(grid)) == 125
     assert {(0.0,) * 3, (1.0,) * 3} <= set(grid)

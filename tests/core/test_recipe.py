@@ -17,7 +17,7 @@ def recipes(draw):
     own = (HEAD,) if linear_only else tuple(part for part in OWN if draw(st.booleans()))
     partition = Partition.equal(num_layers, draw(st.integers(1, num_layers)))
     partition = Partition(num_layers, partition.starts, own, linear_only)
-    alphas = tuple(draw(st.sampled_from([0.0, 0.2, 0.5, 1.0])) for _ in range(partition.num_blocks))
+    alphas = tuple(draw(st.sampled_from([-0.5, 0.0, 0.2, 0.5, 1.0, 1.2])) for _ in range(partition.num_blocks))
     precision = Precision(draw(st.sampled_from([None, *NAMES])), draw(st.sampled_from(ROUNDINGS)), draw(st.integers(0, 9)))
     return Recipe(partition, alphas, precision)
 
@@ -70,3 +70,9 @@ def test_recipes_from_before_there_was_a_choice_of_numbers_keep_their_name():
     recipe = Recipe(Partition.equal(6), (0.1, 0.2, 0.3))
     assert recipe.identity == {"kind": "merge", "layer_alphas": (0.1, 0.1, 0.2, 0.2, 0.3, 0.3)}
     assert recipe.to_dict() == {"kind": "merge", "num_layers": 6, "starts": [0, 2, 4], "alphas": [0.1, 0.2, 0.3]}
+
+
+@given(recipes())
+def test_a_recipe_extrapolates_where_one_alpha_lies_beyond_an_end(recipe):
+    assert recipe.is_extrapolation == (min(recipe.alphas) < 0 or max(recipe.alphas) > 1)
+    assert not (recipe.is_extrapolation and recipe.is_end)

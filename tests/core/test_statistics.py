@@ -5,6 +5,7 @@ import pytest
 import sacrebleu
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from hma.core import statistics
 from hma.core.point import scores_of
@@ -73,6 +74,43 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say():
         score = mean_ability({"a": _mean(generator.normal(0, 1, 80))}, {"g": ["a"]})
         covered += score.low <= 0 <= score.high
     assert 0.90 <= covered / 300 <= 0.99
+
+
+@pytest.mark.parametrize("num_items", [1, 10, 100])
+@pytest.mark.parametrize("end", [0.0, 100.0])
+def test_items_that_are_all_at_one_end_have_wilsons_interval(num_items, end):
+    results = {"a": _mean([end] * num_items), "reward": _mean([end] * num_items), "wins": _mean([end] * num_items)}
+    ((scores, mean),) = scores_of([results], {"a": ["a"]}, shares=["wins", "gone"])
+    wilson = stats.binomtest(num_items if end else 0, num_items).proportion_ci(method="wilson")
+    for score in (scores["a"], scores["wins"], mean):
+        assert (score.value, score.low, score.high) == pytest.approx((end, 100 * wilson.low, 100 * wilson.high), abs=1e-9)
+        assert score.standard_error == pytest.approx(100 * (wilson.high - wilson.low) / 2 / 1.96, rel=1e-4)
+    assert scores["reward"].low == scores["reward"].high == end  # Of its scale nothing is known.
+    assert not mean.samples.std()  # Paired differences are of resamples, and stay as they are.
+
+
+@pytest.mark.parametrize("items", [[100.0] * 9 + [0.0], [50.0] * 10, [1.0] * 10, [100.0] * 9 + [99.0]])
+def test_all_other_items_keep_their_bits(items):
+    result = _mean(items)
+    ((scores, mean),) = scores_of([{"a": result}], {"a": ["a"]})
+    samples = statistics.resampled(result)
+    assert (scores["a"].low, scores["a"].high) == (mean.low, mean.high) == statistics.interval(samples)
+    assert scores["a"].standard_error == statistics.standard_error(result)
+    assert mean.standard_error == samples.std(ddof=1)
+
+
+def test_the_interval_of_a_mean_with_a_task_at_its_end_holds_the_truth():
+    generator, truth, held, narrow = np.random.default_rng(5), {"a": 0.97, "b": 0.6}, 0, 0
+    for _ in range(400):
+        drawn = {name: _mean(100.0 * (generator.random(30) < share)) for name, share in truth.items()}
+        while drawn["a"].items.min() == 0:  # Such draws are those that had no width at all.
+            drawn["a"] = _mean(100.0 * (generator.random(30) < truth["a"]))
+        ((scores, mean),) = scores_of([drawn], {"g": ["a", "b"]})
+        assert scores["a"].low < 97 < scores["a"].high
+        held += mean.low <= 78.5 <= mean.high
+        narrow += statistics.interval(mean.samples)[0] <= 78.5 <= statistics.interval(mean.samples)[1]
+    assert narrow <= held
+    assert 0.93 <= held / 400 <= 1
 
 
 def test_resamples_are_paired_by_item_and_independent_between_seeds():

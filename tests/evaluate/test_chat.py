@@ -3,6 +3,7 @@
 import json
 import shutil
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,7 @@ from hma.core.study import Study
 from hma.errors import SuiteError
 from hma.evaluate.chat import PRESETS, Generation
 from hma.evaluate.suite import load_suite
+from hma.lab.scenario import NEW_KNOWLEDGE
 from hma.study import SHIPPED, open_study
 
 JUDGED = SHIPPED / "judged.json"
@@ -115,9 +117,12 @@ def test_a_wrong_chat_setting_is_named(folder, chat, said):
         ({"kind": "program", "name": "p", "function": "liking.py:reward"}, "on the command line only: --reward"),
         (
             {"kind": "reward_model", "name": "r", "model": "./gone"},
-            "judge of the suite cannot be opened: ./gone does not",
+            r"judge of the suite cannot be opened: \./gone does not .*Looked for at {folder}/gone and at {cwd}/gone\.$",
         ),
-        ({"kind": "reward_model", "name": "r", "model": "organisation/gone"}, "could not be fetched from the hub"),
+        (
+            {"kind": "reward_model", "name": "r", "model": "organisation/gone"},
+            "hub: .*, at {cwd}/organisation/gone and in .*hub's cache at /",
+        ),
         (
             {"kind": "reward_model", "name": "r", "model": REWARD_MODEL, "format": "{prompt}"},
             r"a text with \{prompt\} and \{a",
@@ -128,8 +133,38 @@ def test_a_wrong_chat_setting_is_named(folder, chat, said):
     ],
 )
 def test_a_wrong_reward_is_named(folder, reward, said):
+    said = said.replace("{folder}", str(folder)).replace("{cwd}", str(Path.cwd()))
     with pytest.raises(SuiteError, match=said):
         load_suite(rewarded(folder, PROGRAM, reward))
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        (
+            {"id2label": {"0": "bad", "1": "good"}},
+            r"judge has 2 labels \(bad, good\), by its config\.json; a reward needs exactly",
+        ),
+        ({"num_labels": 3}, r"judge has 3 labels, by its config\.json"),
+        ({"id2label": {}}, "judge has 0 labels"),
+        (None, r"judge cannot be opened: its config\.json cannot be read"),
+        ([], r"judge cannot be opened: its config\.json cannot be read"),
+    ],
+)
+def test_a_reward_model_with_other_than_one_label_is_refused_when_the_suite_is_opened(folder, config, said):
+    (folder / "judge").mkdir()
+    if config is not None:
+        (folder / "judge" / "config.json").write_text(json.dumps(config))
+    suite = rewarded(folder, PROGRAM, {"kind": "reward_model", "name": "r", "model": "judge"})
+    with pytest.raises(SuiteError, match=said):
+        load_suite(suite)
+
+
+@pytest.mark.parametrize("config", [{"id2label": {"0": "LABEL_0"}}, {"num_labels": 1}, {}])
+def test_what_a_config_leaves_open_is_not_refused_when_the_suite_is_opened(folder, config):
+    (folder / "judge").mkdir()
+    (folder / "judge" / "config.json").write_text(json.dumps(config))
+    load_suite(rewarded(folder, PROGRAM, {"kind": "reward_model", "name": "r", "model": "judge"}))
 
 
 def test_a_name_of_the_first_reward_is_refused(folder):
@@ -156,7 +191,9 @@ def test_baseline_answers_of_another_length_are_refused(folder):
     file.write_text(file.read_text().replace("red", "blue", 1))
     assert load_suite(folder).fingerprint != before.fingerprint
     file.write_text("\n".join(file.read_text().splitlines()[:-1]))
-    with pytest.raises(SuiteError, match=f"answers to 11 of 12 prompts; the first without one is '{prompts[-1]}'"):
+    with pytest.raises(
+        SuiteError, match=f"11 rows that answer 11 of the 12 prompts, told by 'id'; the first without one is '{prompts[-1]}'"
+    ):
         load_suite(folder)
     with pytest.raises(SuiteError, match="it has no 'test'"):
         load_suite(folder, split="test")
@@ -194,6 +231,8 @@ def test_a_suite_that_the_command_line_did_not_name_runs_no_program(folder):
         load_suite(rewarded(folder, {"kind": "program", "function": "shutil:rmtree"}), may_run=False)
     load_suite(SHIPPED, may_run=False)  # The miniature's own does nothing but count.
     load_suite(JUDGED, may_run=False)
+    with pytest.raises(SuiteError, match=r"^The task"):  # Its other reward passes, and this suite's own tasks do not.
+        load_suite(rewarded(folder, {"kind": "program", "function": NEW_KNOWLEDGE.program}), may_run=False)
 
 
 def test_prompts_are_drawn_by_a_seed_so_that_a_size_is_a_fair_sample(folder):

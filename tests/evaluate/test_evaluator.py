@@ -5,20 +5,9 @@ import threading
 import numpy as np
 import pytest
 
-from hma.checkpoints.live import LiveModel
-from hma.checkpoints.pair import open_pair
-from hma.core.partition import Partition
-from hma.core.recipe import Recipe
 from hma.errors import Cancelled
 from hma.evaluate.evaluator import Evaluator
 from hma.evaluate.suite import load_suite
-
-
-@pytest.fixture(scope="module")
-def live(tiny_pair):
-    live = LiveModel(open_pair(*tiny_pair))
-    live.write(Recipe(Partition.equal(3), (0.7, 0.2, 0.4)))
-    return live
 
 
 def evaluator(live, suite, lanes):

@@ -253,7 +253,7 @@ def test_a_model_without_a_chat_template_is_asked_in_hh_rlhf(study, tiny_pair, t
 def test_a_judge_that_fails_fails_the_measurement_with_its_name(study, workbench, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "liking_none.py").write_text("def reward(prompt, answer): return float('inf')")
-    with pytest.raises(MeasureError, match="gave inf for the answer to 'validation-0'"):
+    with pytest.raises(MeasureError, match=r"gave inf, expected a finite number\. It was given the prompt 'validation-0'"):
         workbench.measure(study({"kind": "program", "function": "liking_none:reward"}), merge(0.5))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from hma.errors import SuiteError
+from hma.errors import MeasureError, SuiteError
 from hma.evaluate.pairrm import Comparison, PairRM
 from hma.evaluate.prompts import Prompt
 from hma.lab.judging import open_ranker
@@ -70,6 +70,32 @@ def test_any_part_of_the_prompts_is_judged_as_in_the_whole(ranker, asked):
     whole = ranker.compare(prompts, answers, others)
     part = ranker.compare(prompts[7:20], answers[7:20], others[7:20])
     assert (part.wins == whole.wins[7:20]).all()
+
+
+def test_batches_are_halved_when_memory_runs_out(ranker, asked, monkeypatch):
+    prompts, answers, others = asked
+    whole = ranker.compare(prompts, answers, others)
+    narrow, room, sizes = PairRM(RANKER, RANKER / "base", CPU, batch_size=16), 5, []
+    real = narrow._blender.compare
+
+    def compare(texts, *given, batch_size, **how):
+        sizes.append(batch_size)
+        if batch_size > room:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return real(texts, *given, batch_size=batch_size, **how)
+
+    monkeypatch.setattr(narrow._blender, "compare", compare)
+    assert not narrow.note
+    found = narrow.compare(prompts, answers, others)
+    np.testing.assert_allclose(found.logits, whole.logits, atol=1e-4)
+    assert sizes[:3] == [16, 8, 4]
+    assert narrow.note == "batch halved to 4: out of memory"
+    sizes.clear()
+    narrow.compare(prompts, answers, others)
+    assert max(sizes) == 4  # The second time nothing fails any more.
+    room = 0
+    with pytest.raises(MeasureError, match="Memory ran out in the ranker, even with one at a time"):
+        narrow.compare(prompts, answers, others)
 
 
 def test_marks_and_empty_answers_do_not_confuse_it(ranker):

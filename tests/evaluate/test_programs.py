@@ -83,14 +83,45 @@ def test_a_file_in_the_shadow_of_another_module_is_refused(tmp_path, monkeypatch
         ("my-reward.py:reward", "cannot import by its name"),
         ("sys:exit", "cannot be found"),
         ("taste:number", "is 5, expected a function"),
-        ("taste:gone", "has no attribute 'gone'"),
+        ("taste:gone", r"taste\.py has no function 'gone'. It defines: even, reward. Name a function of a prompt"),
+        ("taste:rewrad", "It defines: even, reward. Did you mean 'reward'\\?"),
+        ("nothing:reward", "It defines no function at all"),
         ("broken:reward", "cannot be loaded: ModuleNotFoundError: No module named 'no_such_module'"),
-        ("wrong:reward", r"wrong\.py, which the reward program uses, cannot be read as Python"),
+        ("wrong:reward", r"wrong\.py, line 2, which the reward program uses, cannot be read as Python: .* in 'def reward\(:'"),
     ],
 )
 def test_what_is_no_program_says_why(module, program, said):
-    module.write_text("number = 5")
-    (module.parent / "broken.py").write_text("import no_such_module")
-    (module.parent / "wrong.py").write_text("def reward(:")
+    module.write_text("number = 5\nif number:\n    def even(p, a): return 0\ndef reward(p, a): return 0")
+    (module.parent / "nothing.py").write_text("'nothing'")
+    (module.parent / "broken.py").write_text("import no_such_module as reward")
+    (module.parent / "wrong.py").write_text("import json\ndef reward(:")
     with pytest.raises(SuiteError, match=said):
         load_program(program)
+
+
+@pytest.mark.parametrize("program", ["taste:gone", "wrong:reward"])
+def test_a_misspelt_function_is_found_before_anything_is_run(module, program):
+    module.write_text("raise RuntimeError('run')\ndef reward(p, a): return 0")
+    (module.parent / "wrong.py").write_text("def reward(:")
+    with pytest.raises(SuiteError, match=r"has no function 'gone'|line 1, which"):
+        content(program)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "from liked_words import *",
+        "from liked_words import reward",
+        "import liked_words as reward",
+        "reward = lambda p, a: 0",
+        "try:\n    import gone\nexcept ImportError:\n    def reward(p, a): return 0",
+        "class reward: ...",
+        "def __getattr__(name): return print",
+        "for reward in [print]: pass",
+        "def begin():\n    global reward\n    reward = print\nbegin()",
+    ],
+)
+def test_a_function_may_be_bound_in_any_way(module, lines):
+    module.write_text(lines)
+    (module.parent / "liked_words.py").write_text("def reward(p, a): return 0")
+    assert content("taste:reward")[0] == ["reward"]

@@ -128,15 +128,21 @@ def test_answers_by_id_and_by_instruction(tmp_path):
 @pytest.mark.parametrize(
     ("entries", "said"),
     [
-        ([{"id": "a", "answer": "x"}, {"id": "b", "answer": "x"}], "answers to 2 of 3 prompts; the first without one is 'c'"),
-        ([{"id": i, "answer": "x"} for i in "abcd"], "line 4 answers 'd', which is not among the 3 prompts"),
-        ([{"id": "a", "answer": "x"}, {"id": "a", "answer": "y"}], "line 2 answers 'a' a second time"),
+        (
+            [{"id": "a", "answer": "x"}, {"id": "b", "answer": "x"}],
+            "2 rows that answer 2 of the 3 prompts, told by .id.; the first without one is 'c'",
+        ),
+        ([{"id": i, "answer": "x"} for i in "abcd"], "line 4 answers the id 'd', which none of the 3 prompts has"),
+        ([{"id": "a", "answer": "x"}, {"id": "a", "answer": "y"}], "line 2 answers the id 'a' a second time"),
         ([{"id": "a", "answer": "x"}, {"id": "b"}], "line 2: the field 'answer' is missing"),
-        ([], "answers to 0 of 3 prompts"),
-        ([{"instruction": "red ?", "output": "x"}], "first without one is 'blue \\?'"),
+        ([], "0 rows that answer 0 of the 3 prompts"),
+        (
+            [{"instruction": "red ?", "output": "x"}],
+            "1 row that answers 2 of the 3 prompts, told by .instruction.; the first without one is 'blue \\?'",
+        ),
     ],
 )
 def test_answers_that_are_not_one_to_each_prompt(tmp_path, entries, said):
     file = written(tmp_path, "answers.json", entries)
-    with pytest.raises(SuiteError, match=r"answers\.json.* " + said if entries else "answers to 0|no JSON"):
+    with pytest.raises(SuiteError, match=r"answers\.json.* " + said if entries else "answer 0|no JSON"):
         read_answers([file], PROMPTS)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 
 import pytest
 import torch
@@ -33,17 +34,42 @@ def test_a_program_gets_the_prompts_text_and_the_answer(module):
     assert program("liking:reward")(ASKED, ["a", "bc"]) == [0.0, len("Human: q\n\nAssistant: r\n\nHuman: s") - 2]
 
 
+GIVEN = "It was given the prompt 'one', which begins 'p', and an answer that begins 'a'"
+
+
 @pytest.mark.parametrize(
-    ("gives", "said"),
+    ("lines", "said"),
     [
-        ("float('nan')", "gave nan for the answer to 'one'"),
-        ("1 / 0", "failed at the answer to 'one': ZeroDivisionError"),
-        ("None", "failed at the answer to 'one': TypeError"),
+        ("return float('nan')", r"\(liking\.py, line 2\) gave nan, expected a finite number"),
+        ("return None", r"\(liking\.py, line 2\) gave None, expected a finite number"),
+        ("return 'good'", r"\(liking\.py, line 2\) gave 'good', expected"),
+        ("return [1.0]", r"\(liking\.py, line 2\) gave \[1\.0\], expected"),
+        ("n = 0\n    return 1 / n", r"failed at line 4 of liking\.py \('return 1 / n'\): ZeroDivisionError: division by zero"),
+        ("return json.loads(answer)", r"failed at line 3 of liking\.py \('return json\.loads\(answer\)'\): JSONDecodeError"),
+        ("raise RuntimeError('mine')", "failed at line 3 of .*: RuntimeError: mine"),
+        ("return reward(prompt, answer)", "failed at line 3 of .*: RecursionError"),
+        ("assert answer.b", "failed at line 3 of .*: AttributeError"),
     ],
 )
-def test_a_program_that_gives_no_number_is_refused(module, gives, said):
-    module.write_text(f"def reward(prompt, answer): return {gives}")
-    with pytest.raises(MeasureError, match=said):
+def test_a_program_that_gives_no_number_is_named_with_its_line_and_what_it_was_given(module, lines, said):
+    module.write_text(f"import json\ndef reward(prompt, answer):\n    {lines}")
+    with pytest.raises(MeasureError, match=said) as refused:
+        program("liking:reward")(ASKED, ["a", "b"])
+    assert GIVEN in str(refused.value)
+
+
+def test_a_failure_in_what_a_program_calls_is_named_where_it_is_in_its_files(module, monkeypatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    module.write_text("from liked_count import count\ndef reward(prompt, answer): return count(answer)")
+    (module.parent / "liked_count.py").write_text("import json\n\ndef count(text): return json.loads(text)")
+    with pytest.raises(MeasureError, match=r"failed at line 3 of liked_count\.py"):
+        program(f"{module}:reward")(ASKED, ["a", "b"])
+
+
+@pytest.mark.parametrize("lines", ["raise MemoryError", "torch.zeros(2) @ torch.zeros(3)"])
+def test_what_may_be_the_devices_failure_is_not_the_programs(module, lines):
+    module.write_text(f"import torch\ndef reward(prompt, answer):\n    {lines}")
+    with pytest.raises((MemoryError, RuntimeError)):
         program("liking:reward")(ASKED, ["a", "b"])
 
 

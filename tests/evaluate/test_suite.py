@@ -1,8 +1,10 @@
 """A broken suite is a clear error before any forward pass."""
 
 import json
+import re
 import shutil
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,7 +12,7 @@ import torch
 from hma.core.point import MEAN
 from hma.errors import SuiteError
 from hma.evaluate.programs import program_files
-from hma.evaluate.suite import RESERVED, load_suite
+from hma.evaluate.suite import RESERVED, load_suite, suite_sizes
 from tests import tiny
 
 
@@ -49,7 +51,7 @@ def test_the_fingerprint_follows_the_modules_that_the_reward_program_uses(folder
     judges = tmp_path / "judges"
     judges.mkdir()
     (judges / "__init__.py").write_text("raise RuntimeError('nothing of this is run in the app')")
-    (judges / "kind.py").write_text("from . import tastes\nimport judges.manners\nimport json\n")
+    (judges / "kind.py").write_text("from . import tastes\nimport judges.manners\nimport json\ndef reward(p, a): ...\n")
     (judges / "manners.py").write_text("from judges.tastes import LIKED")
     (judges / "tastes.py").write_text("LIKED = 'red'")
     (judges / "other.py").write_text("")
@@ -64,7 +66,7 @@ def test_the_fingerprint_follows_the_modules_that_the_reward_program_uses(folder
     assert load_suite(path).fingerprint != before
     assert {"judges.kind", "judges.tastes", "judges.manners"} <= set(program_files("judges.kind:reward"))
     (judges / "tastes.py").write_text("LIKED = ")
-    with pytest.raises(SuiteError, match=r"tastes\.py, which the reward program uses, cannot be read as Python"):
+    with pytest.raises(SuiteError, match=r"tastes\.py, line 1, which the reward program uses, cannot be read as Python"):
         load_suite(path)
 
 
@@ -121,7 +123,8 @@ def test_a_suite_is_local_until_it_names_something_elsewhere(folder):
         ({"sizes": {"quick": -5}}, "'quick' is -5, expected 1 or more"),
         ({"sizes": {"quick": "8"}}, "'quick' is '8', expected a whole number"),
         ({"sizes": ["quick"]}, "is not a suite"),
-        ({"abilities": "choice.yaml"}, "is not a suite"),
+        ({"abilities": "choice.yaml"}, "'abilities' is 'choice.yaml', expected a list of one ability or more, each with"),
+        ({"abilities": []}, r"'abilities' is \[\], expected a list of one ability or more, each with name, title, unit, task"),
         ({"title": 5}, "its title is 5, expected a text"),
     ],
 )
@@ -172,6 +175,16 @@ def test_missing_and_broken_files(folder, tmp_path):
     (folder / "suite.json").write_text("{")
     with pytest.raises(SuiteError, match="cannot be read as JSON"):
         load_suite(folder)
+
+
+def test_what_is_no_suite_is_told_with_where_to_look(folder):
+    (folder / "suite.json").write_text('{"title": "One"}')
+    for load in (load_suite, suite_sizes):
+        with pytest.raises(SuiteError, match="it has no 'sizes'") as refused:
+            load(folder)
+        named = re.findall(r"/\S+\.(?:md|json)(?= )", str(refused.value))
+        assert [Path(name).name for name in named] == ["suite.json", "suites.md", "judged.json"]
+        assert all(Path(name).is_file() for name in named)
 
 
 def test_unknown_split_size_and_fields(folder):

@@ -5,11 +5,14 @@ import json
 import random
 import shutil
 import sys
+import time
 from types import SimpleNamespace
 
+import datasets
 import numpy as np
 import pytest
 import torch
+from huggingface_hub import constants
 from lm_eval.tasks.qasper.metrics import f1_abstractive
 
 from hma.checkpoints.live import LiveModel
@@ -278,13 +281,7 @@ def test_a_nested_field_that_no_item_has_is_named_with_the_first(broken):
         ("long", {"long.yaml": ("acc_norm", "mcc")}, {"metric": "mcc"}, "aggregated by 'matthews_corrcoef'"),
         ("long", {"long.yaml": ("acc_norm", "acc_mutual_info")}, {"metric": "acc_mutual_info"}, "not supported"),
         ("long", {}, {"metric": "acc_norm,strict"}, "'acc_norm,none'"),
-        ("long", {}, {"context": 8}, "long: A question of .* tokens exceeds the model's context of 8"),
-        (
-            "translated",
-            {},
-            {"context": 12},
-            "translated: A prompt of .* tokens with 6 new ones exceeds the model's context of 12",
-        ),
+        ("long", {}, {"context": 8}, "has .* tokens with the option .*, and the model's context is 8"),
         ("translated", {"translated.yaml": ("bleu", "chrf")}, {"metric": "chrf"}, "aggregated by 'chrf'"),
         ("translated", {"translated.yaml": ("bleu", "ter"), "suite.json": ("", "")}, {"metric": "ter"}, "aggregated by 'ter'"),
         (
@@ -301,12 +298,47 @@ def test_a_nested_field_that_no_item_has_is_named_with_the_first(broken):
         ("own", {}, {"splits": {"validation": "test[:8]", "test": "test[4:]"}}, r"overlap: test\[:8\] and test\[4:\]"),
         ("own", {}, {"splits": {"test": "test[:50%]"}}, r"asks for 12 items of own and own.yaml has 6 in test\[:50%\]"),
         ("own", {}, {"splits": {"test": "held_out"}}, "cannot be built: .*held_out"),
-        ("own", {}, {"settings": {"dataset_path": "organisation/nowhere"}}, "fetch it once where there is a network"),
+        (
+            "own",
+            {},
+            {"settings": {"dataset_path": "organisation/nowhere"}},
+            "organisation/nowhere of the task own could not be reached",
+        ),
     ],
 )
 def test_what_cannot_be_measured_is_refused_before_the_model_is_asked(broken, name, changes, options, said):
     with pytest.raises(SuiteError, match=said):
         broken(name, changes, **options)
+
+
+@pytest.mark.parametrize(
+    ("name", "context", "said"),
+    [
+        ("long", 60, r"has \d\d tokens with the option ' [a-z ]*', and the model's context is 60\. It begins '"),
+        ("translated", 60, r"has \d\d tokens, and the model's context of 60 has room for 54 beside 6 new ones\. It begins '"),
+    ],
+)
+def test_an_item_that_is_longer_than_the_context_is_named_with_its_line(broken, suite_path, name, context, said):
+    line = (suite_path.parent / "items_test.jsonl").read_text().split("\n")[4]
+    item = json.loads(line)
+    longer = {"items_test.jsonl": (line, json.dumps({**item, "text": "a " * 60}))}
+    with pytest.raises(SuiteError, match=rf"^{name}: .*items_test\.jsonl, line 5 \(id '{item['id']}'\) {said}"):
+        broken(name, longer, context=context)
+
+
+def test_a_data_set_of_a_hub_that_cannot_be_reached_is_said_at_once_with_how_to_provide_it(broken, monkeypatch, capfd):
+    for module in (constants, datasets.config):
+        monkeypatch.setattr(module, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:1")
+    started = time.monotonic()
+    with pytest.raises(
+        SuiteError, match=r"organisation/nowhere of the task own could not be reached: http://127.*HF_HOME"
+    ) as found:
+        broken("own", {}, settings={"dataset_path": "organisation/nowhere"})
+    assert time.monotonic() - started < 10
+    assert ".yaml" not in str(found.value)
+    assert "Retrying" not in capfd.readouterr().err
+    assert not datasets.config.HF_HUB_OFFLINE  # A worker goes on to ask, in case the network comes back.
 
 
 def test_another_folder_of_the_same_name_is_read_afresh(broken, tmp_path):

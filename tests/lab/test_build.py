@@ -11,18 +11,8 @@ from hma.errors import HmaError
 from hma.lab.build import build
 from hma.lab.check import check_seed
 from hma.lab.cli import app
-from hma.lab.corpus import Mixture
-from hma.lab.scenario import Judges, ModelSize, Pretraining, Raft, Scenario
-
-TINY = Scenario(
-    "tiny",
-    "Seconds, and no sense",
-    size=ModelSize(hidden=16, layers=2, heads=2, intermediate=32),
-    pretraining=Pretraining(steps=3, mixture=Mixture(facts=2, translations=2, chats=2, stories=2, copies=2, copying_steps=2)),
-    raft=Raft(iterations=2, prompts=4, samples=2, epochs=1, task_share=0.25),
-    judges=Judges(pairs=16, batch_size=8, held_out_pairs=8, reward_model_layers=1, ranker_hidden=16, ranker_layers=1),
-    num_items=8,
-)
+from hma.lab.pairs import Wanted, make_pairs
+from tests.lab.small import TINY, contents, silent
 
 MODEL_FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
 
@@ -41,10 +31,6 @@ LAYOUT = {
 }
 
 
-def silent(stage, done, total):
-    pass
-
-
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     """Two builds of one seed, in two folders."""
@@ -52,10 +38,6 @@ def built(tmp_path_factory):
     for name in ("one", "two"):
         build(folder / name, TINY, seed=3, progress=silent)
     return folder / "one", folder / "two"
-
-
-def contents(folder):
-    return {str(f.relative_to(folder)): f.read_bytes() for f in sorted(folder.rglob("*")) if f.is_file()}
 
 
 def test_every_file_of_the_layout_is_there(built):
@@ -71,6 +53,13 @@ def test_the_same_seed_gives_the_same_files(built):
     }
     assert reports[0]["rlhf_path"] == reports[1]["rlhf_path"]
     assert one["reference/model.safetensors"] != one["policy/model.safetensors"]
+
+
+def test_the_pair_alone_is_the_same_without_the_rest(built, tmp_path):
+    make_pairs([Wanted(tmp_path, TINY, seed=3)], jobs=1, progress=silent)
+    pair, whole = contents(tmp_path / "tiny" / "seed-3"), contents(built[0])
+    assert set(pair) == {name for name in LAYOUT if not name.startswith("judge")}
+    assert {name for name in pair if pair[name] != whole[name]} == {"report.json"}
 
 
 def test_the_report_tells_the_whole_path(built):

@@ -16,7 +16,8 @@ from hma.lab import chat, facts, stories
 from hma.lab.judging import ranker_agreement, reward_model_agreement
 from hma.lab.preferences import draw_preferences
 from hma.lab.reward import reward
-from hma.lab.tasks import write_suite
+from hma.lab.scenario import DEFAULT
+from hma.lab.tasks import write_judged_suite, write_suite
 from hma.lab.tokenizer import vocabulary
 from hma.lab.words import split_of
 from hma.store import Store
@@ -77,8 +78,9 @@ def test_prompts_of_the_splits_are_disjoint_and_many():
     assert texts["train"] <= set(chat.PROMPTS["train"])
 
 
-def test_the_shipped_items_are_those_that_the_lab_writes(tmp_path, report):
-    write_suite(tmp_path / "again", report["scenario"]["raft"]["task_share"])
+def test_the_shipped_items_are_those_that_the_lab_writes(tmp_path):
+    write_suite(tmp_path / "again", DEFAULT)
+    write_judged_suite(tmp_path / "again", DEFAULT)
     for file in sorted(f for f in (tmp_path / "again").rglob("*") if f.is_file()):
         assert file.read_bytes() == (SHIPPED / file.relative_to(tmp_path / "again")).read_bytes(), file.name
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import streamlit as st
+from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 
 from hma.errors import HmaError
@@ -47,13 +48,13 @@ def store_path(tmp_path, filled):
     return path
 
 
-_run = AppTest._run
+_init = PagesManager.__init__
 
 
-def whole_app(test, *arguments, **keywords):
+def whole_app(manager, *arguments, **keywords):
     """Run ``app.py`` each time. AppTest, seeing a folder called pages, would go on with the page's script alone."""
-    test._finished_page_script_hash = ""
-    return _run(test, *arguments, **keywords)
+    _init(manager, *arguments, **keywords)
+    PagesManager.uses_pages_directory = False
 
 
 @pytest.fixture
@@ -66,8 +67,9 @@ def app(monkeypatch, place, store_path):
         settings = dict(zip(names, map(str, place), strict=True)) | {"HMA_STORE": str(store)} | environment
         for name, value in settings.items():
             monkeypatch.setenv(name, value)
-        monkeypatch.setattr(access, "WORKER", (sys.executable, "-m", "tests.ui.worker", str(seconds)))
-        monkeypatch.setattr(AppTest, "_run", whole_app)
+        for name in ("WORKER", "ADVISER"):
+            monkeypatch.setattr(access, name, (sys.executable, "-m", "tests.ui.worker", str(seconds)))
+        monkeypatch.setattr(PagesManager, "__init__", whole_app)
         st.cache_resource.clear()
         test = AppTest.from_file(str(ROOT / "app.py"), default_timeout=20)
         if link:

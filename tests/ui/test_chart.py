@@ -78,6 +78,17 @@ def test_filled_is_the_front_and_open_is_dominated():
     assert trace_of(figure, (0.7, 0.1, 0))["marker"]["symbol"] == "star-open"
 
 
+@pytest.mark.parametrize("alphas", [(1.2, 1.2, 1.2), (0.5, 0, -0.1)])
+@pytest.mark.parametrize("method", ["sweep", "single"])
+def test_extrapolation_has_a_symbol_of_its_own_and_says_so_when_hovered(alphas, method):
+    beyond = point(alphas, 9.0, 20.0, method)
+    figure = drawn([*POINTS, beyond])
+    assert trace_of(figure, alphas)["marker"]["symbol"] == "triangle-up"
+    said = dict(zip(figure["data"][-1]["customdata"], figure["data"][-1]["text"], strict=True))
+    assert "extrapolation" in said.pop(beyond.key)
+    assert not any("extrapolation" in text for text in said.values())
+
+
 def test_colours_tell_the_methods_apart():
     figure = drawn()
     assert trace_of(figure, (1, 0.5, 0))["marker"]["color"] == "#0072B2"
@@ -95,7 +106,7 @@ def luminance(colour):
 
 @pytest.mark.parametrize(("theme", "background"), [("light", "#ffffff"), ("dark", "#12161d")])
 def test_every_colour_has_contrast_in_light_and_dark(theme, background):
-    for colour in (look.HMA_COLOUR, look.MA_COLOUR, look.OWN_COLOUR, look.NEUTRAL[theme], look.INK[theme]):
+    for colour in (look.HMA_COLOUR, look.MA_COLOUR, look.OWN_COLOUR, look.BEYOND_COLOUR, look.NEUTRAL[theme], look.INK[theme]):
         lighter, darker = sorted((luminance(colour), luminance(background)), reverse=True)
         assert (lighter + 0.05) / (darker + 0.05) >= 3
 

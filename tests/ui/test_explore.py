@@ -50,7 +50,7 @@ def set_sliders(test, *alphas):
     return test.run()
 
 
-def wait_for(test, condition, seconds=15.0):
+def wait_for(test, condition, seconds=60.0):
     """Run the page, as its own timer would, until the condition holds."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -106,6 +106,14 @@ def test_presets_move_the_sliders(app, study):
     assert choice(test).value == key_of(study, 0.2, 0.2, 0.2)
     button(test, "preset_reference").click().run()
     assert test.query_params["point"] == key_of(study, 1, 1, 1)
+
+
+def test_the_link_to_a_point_leads_to_it(app, study):
+    test = app().run()
+    choice(test).set_value(key_of(study, 0.5, 1, 0)).run()
+    link = next(code.value for code in test.code if "?point=" in code.value)
+    assert link.endswith(f"?point={key_of(study, 0.5, 1, 0)}")
+    assert choice(app(link=link.partition("=")[2]).run()).value == key_of(study, 0.5, 1, 0)
 
 
 def overtaken(test, key):
@@ -177,6 +185,23 @@ def test_the_button_measures_and_the_new_point_is_selected(app, study, store_pat
     assert own["marker"]["symbol"].startswith("star")
     assert figure(test)["data"][-1]["selectedpoints"] == [figure(test)["data"][-1]["customdata"].index(key)]
     assert Store(store_path).point(key).method == "slider"
+
+
+def test_an_extrapolation_is_looked_at_but_no_slider_stands_on_it(app, study, store_path):
+    recipe = Recipe(study.partition(), (1.2, 0, -0.1))
+    Store(store_path).add(study, world.measurement(study, recipe))
+    key = study.point_key(recipe)
+    test = app().run()
+    before = [slider.value for slider in test.slider]
+    choice(test).set_value(key).run()
+    assert calm(test)
+    assert choice(test).value == key
+    assert [slider.value for slider in test.slider] == before
+    assert button(test, "preset_selected").disabled
+    said = everything(test)
+    assert "input 1.2, middle 0, output -0.1, extrapolation" in said
+    own = next(trace for trace in figure(test)["data"] if key in trace.get("customdata", []))
+    assert own["marker"]["symbol"].startswith("triangle-up")
 
 
 def test_a_cancelled_measurement_says_so_and_stores_nothing(app, study):

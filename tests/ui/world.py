@@ -8,23 +8,27 @@ from pathlib import Path
 
 import numpy as np
 
-from hma.core.recipe import Recipe
+from hma.core.recipe import Recipe, digest
 from hma.core.statistics import Result
 from hma.core.study import Study
 from hma.store import Measurement, Store
 
 NUM_LAYERS = 6
+
+_DRAWING = 0
+"""Of the noise of made-up points: one in which some points of the front cannot be told apart, as on most."""
+
 ABILITIES = ("choice", "reading", "translation")
 TRAP = '<script>document.title = "ran"</script> **bold** [link](https://example.org) <img src=x onerror="document.title=1">'
 """An answer that must be shown as it stands."""
 
 
-def write_pair(folder: Path) -> tuple[Path, Path]:
+def write_pair(folder: Path, seed: int = 0) -> tuple[Path, Path]:
     """Two checkpoint folders whose headers match; their weights are a few bytes."""
-    for name, seed in (("reference", 0), ("policy", 1)):
+    for name, drawing in (("reference", seed), ("policy", seed + 1)):
         (folder / name).mkdir(parents=True)
         (folder / name / "config.json").write_text(json.dumps({"model_type": "llama"}))
-        header, data = {}, np.random.default_rng(seed).normal(size=(NUM_LAYERS, 2)).astype("<f4")
+        header, data = {}, np.random.default_rng(drawing).normal(size=(NUM_LAYERS, 2)).astype("<f4")
         for layer in range(NUM_LAYERS):
             where = [8 * layer, 8 * layer + 8]
             header[f"model.layers.{layer}.w.weight"] = {"dtype": "F32", "shape": [2], "data_offsets": where}
@@ -62,7 +66,7 @@ def write_suite(folder: Path, quick: int = 40, full: int = 80) -> Path:
 def measurement(study: Study, recipe: Recipe, method: str = "sweep", answer: str | None = None) -> Measurement:
     """Made-up results in the shape of a real trade-off: reward falls and ability rises with the share of the reference."""
     layers = np.array(recipe.layer_alphas).reshape(3, -1).mean(axis=1)
-    seed = int(study.point_key(recipe)[:8], 16)
+    seed = int(digest([study.split, recipe.identity, _DRAWING])[:8], 16)
     n = study.num_items
     draw = np.random.default_rng([7, n])
     noise = draw.normal(size=(n, 1))

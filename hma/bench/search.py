@@ -1,0 +1,212 @@
+"""How much of a dense grid's front a search finds with a fraction of its measurements: chosen on validation, scored on test."""
+
+from __future__ import annotations
+
+import json
+import random
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from hma.core.alphas import grid, ladder
+from hma.core.front import corner_of, front, hypervolume
+from hma.core.point import Point
+from hma.core.recipe import Recipe
+from hma.core.study import Study
+from hma.engine import Engine
+from hma.measuring import measured
+from hma.store import Store
+from hma.study import DEFAULT_STORE, SHIPPED, open_study
+
+TARGET = 0.98
+"""What a search is wanted to reach of the grid's hypervolume."""
+
+FAST = 2.0
+"""Seconds that a suggestion may take with ``POINTS`` points."""
+
+POINTS = 40
+
+Alphas = tuple[float, ...]
+
+
+def search(
+    steps: Annotated[int, typer.Option(help="Alphas of one block in the grid, which the search is confined to too.", min=3)] = 11,
+    budget: Annotated[int, typer.Option(help="Measurements of each method, both ends included.", min=8)] = 25,
+    seeds: Annotated[int, typer.Option(help="Searches, and random searches.", min=1)] = 5,
+    size: Annotated[str, typer.Option(help="A size of the suite.")] = "quick",
+    store: Annotated[Path, typer.Option(help="Where the grid is kept; it goes on where it stopped.")] = DEFAULT_STORE.parent
+    / "grid.sqlite",
+    as_it_is: Annotated[
+        bool, typer.Option("--as-it-is", help="Measure no more of the grid: compare with what is measured of it.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
+) -> None:
+    """The hypervolume that a search reaches, over that of a dense grid of all block alphas; beside random search and MA.
+
+    Every method picks its front on validation items, and is scored by what that front's points do on test items, against
+    the corner of the two ends there. On the miniature, three blocks. The grid takes steps ** 3 measurements once.
+    """
+    opened = Store(store)
+    opened.take_in(SHIPPED / "points.sqlite")
+    with Engine(opened) as engine:
+        contest = Contest(engine, open_study(size=size), open_study(size=size, split="test"), as_json)
+        everything = grid(steps, 3)
+        dense = contest.known(everything) if as_it_is else contest.measure(everything)
+        found = {"grid": len(dense), "grid_of": len(everything), "steps": steps, "budget": budget, "size": size}
+        found |= _compared(contest, dense, budget, seeds, steps)
+    found |= {"target": TARGET, "reached": found["search"]["median"] >= TARGET, **_seconds(dense)}
+    if as_json:
+        print(json.dumps(found))
+    else:
+        _print(found)
+
+
+@dataclass
+class Contest:
+    """The miniature's validation and test items, and what measures on either."""
+
+    engine: Engine
+    validation: Study
+    test: Study
+    quiet: bool
+
+    def measure(self, alphas: Sequence[Alphas], on_test: bool = False) -> list[Point]:
+        """The points of these alphas, measured where they are not yet."""
+        study = self.test if on_test else self.validation
+        measured(self.engine, study, [self._recipe(a) for a in alphas], "bench", self.quiet or len(alphas) < 10)
+        return self.known(alphas, on_test)
+
+    def known(self, alphas: Sequence[Alphas], on_test: bool = False) -> list[Point]:
+        """The points of these alphas that are measured."""
+        study = self.test if on_test else self.validation
+        by_key = {point.key: point for point in self.engine.store.points(study)}
+        recipes = map(self._recipe, alphas)
+        # One model may have been measured under another partition: here it has this one's alphas.
+        return [replace(by_key[key], recipe=r) for r in recipes if (key := study.point_key(r)) in by_key]
+
+    def score(self, chosen: Sequence[Point]) -> float:
+        """The hypervolume on test items of the front that validation items pick from these points."""
+        ends = self.measure([(0.0,) * 3, (1.0,) * 3], on_test=True)
+        corner = corner_of(ends)
+        assert corner is not None
+        return hypervolume(self.measure([p.recipe.alphas for p in front(chosen)], on_test=True), corner)
+
+    def _recipe(self, alphas: Alphas) -> Recipe:
+        return Recipe(self.validation.partition(3), alphas)
+
+
+def _compared(contest: Contest, dense: list[Point], budget: int, seeds: int, steps: int) -> dict[str, Any]:
+    """Each method's share of the grid's hypervolume, by seed and as a median."""
+    whole = contest.score(dense)
+    on_ladder = ladder(steps)
+    searches = [_searched(contest, budget, seed, steps) for seed in range(seeds)]
+    strayed = []
+    for seed in range(seeds):
+        draw = random.Random(seed)
+        drawn = {(0.0,) * 3: None, (1.0,) * 3: None}
+        while len(drawn) < budget:
+            drawn[tuple(draw.choice(on_ladder) for _ in range(3))] = None
+        strayed.append(contest.score(contest.measure(list(drawn))) / whole)
+    swept = contest.measure([(alpha,) * 3 for alpha in ladder(budget)])
+    ratios = [contest.score(points) / whole for points, _ in searches]
+    return {
+        "grid_front": len(front(dense)),
+        "grid_hypervolume": whole,
+        "search": {"seeds": ratios, "median": statistics.median(ratios)},
+        "random": {"seeds": strayed, "median": statistics.median(strayed)},
+        "ma": contest.score(swept) / whole,
+        "best": contest.score(_best(dense, budget - 2)) / whole,
+        "details": [details for _, details in searches],
+    }
+
+
+def _searched(contest: Contest, budget: int, seed: int, steps: int) -> tuple[list[Point], dict[str, Any]]:
+    """All points that a search measured, and what its surrogate came to."""
+    from hma.methods.search import Observation, fitted, run  # These bring torch.
+
+    def measure(alphas: Sequence[Alphas]) -> list[Observation]:
+        return [Observation.of(point) for point in contest.measure(alphas)]
+
+    taken = list(run(measure, 3, budget, seed, steps=steps))
+    observed = taken[-1].observed
+    surrogate = fitted(observed)
+    points = contest.known([o.alphas for o in observed])
+    left_out = surrogate.leave_one_out
+    return points, {
+        "on_front": len(front(points)),
+        "leave_one_out": left_out.relative_rmse.tolist(),
+        "coverage": left_out.coverage.tolist(),
+        "knows": surrogate.knows,
+        "inert": list(surrogate.inert),
+        "seconds": [step.seconds for step in taken if step.asked.why == "front"],
+    }
+
+
+def _best(dense: Sequence[Point], count: int) -> list[Point]:
+    """``count`` points that hold most of the grid's hypervolume on validation items, picked greedily: what could be reached."""
+    corner = corner_of(dense)
+    assert corner is not None
+    left, chosen = front(dense), []
+    while left and len(chosen) < count:
+        chosen.append(max(left, key=lambda p: hypervolume([*chosen, p], corner)))
+        left.remove(chosen[-1])
+    return chosen
+
+
+def _seconds(dense: Sequence[Point]) -> dict[str, Any]:
+    """Seconds of a fit and a suggestion together, with ``POINTS`` points of the grid: the median of several, and the longest."""
+    from hma.methods.search import STEPS, Observation, ask
+
+    took = []
+    for seed in range(5):
+        some = random.Random(seed).sample(list(dense), min(POINTS, len(dense)))
+        ends = [p for p in dense if p.recipe.is_end]
+        observed = [Observation.of(p) for p in {p.key: p for p in [*ends, *some]}.values()][:POINTS]
+        took.append(_timed(lambda observed=observed, seed=seed: ask(observed, 3, 2, 1, seed, STEPS)))
+    return {"suggestion_seconds": statistics.median(took), "suggestion_longest": max(took), "suggestion_points": len(observed)}
+
+
+def _timed(call: Callable[[], Any]) -> float:
+    started = time.perf_counter()
+    call()
+    return time.perf_counter() - started
+
+
+def _print(found: dict[str, Any]) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    whole = f"{found['grid']:,} of {found['grid_of']:,}" if found["grid"] < found["grid_of"] else f"all {found['grid']:,}"
+    console.print(
+        f"Grid of {found['steps']} steps over three blocks, {whole} measured on validation items ({found['size']}); the "
+        f"{found['grid_front']} points of its front there have a hypervolume of {found['grid_hypervolume']:.1f} on test items."
+    )
+    table = Table(title=f"Share of that, {found['budget']} measurements each, both ends included", title_justify="left")
+    for head in ("method", "median", "by seed"):
+        table.add_column(head, justify="left" if head == "method" else "right")
+    for name in ("search", "random"):
+        shares = found[name]
+        table.add_row(name, f"{shares['median']:.1%}", ", ".join(f"{share:.1%}" for share in shares["seeds"]))
+    table.add_row("MA sweep", f"{found['ma']:.1%}", "")
+    table.add_row("the best of the grid's front, if one knew", f"{found['best']:.1%}", "")
+    console.print(table)
+    for seed, details in enumerate(found["details"]):
+        errors = ", ".join(f"{error:.3f}" for error in details["leave_one_out"])
+        bands = ", ".join(f"{share:.0%}" for share in details["coverage"])
+        seconds = details["seconds"] or [0.0]
+        console.print(
+            f"Seed {seed}: {details['on_front']} on the front; leave-one-out error over spread {errors} (reward, ability); "
+            f"bands hold {bands}; {statistics.median(seconds):.2f} s a suggestion ({max(seconds):.2f} s at most)."
+        )
+    console.print(
+        f"A fit and a suggestion with {found['suggestion_points']} points: {found['suggestion_seconds']:.2f} s "
+        f"({found['suggestion_longest']:.2f} s at most; {FAST:g} s is wanted)."
+    )
+    median = found["search"]["median"]
+    verdict = "reaches" if found["reached"] else "falls short of"
+    console.print(f"The search {verdict} the {TARGET:.0%} that was wanted: {median:.1%}.")

@@ -1,0 +1,171 @@
+"""What a fitted surrogate predicts: Gaussian processes over block alphas, from plain arrays. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+FEWEST = 4
+"""Points that a fit takes at least: fewer say nothing of how it errs."""
+
+LEAST_NOISE = 1e-6
+"""Variances below this share of a metric's spread, squared, count as this: two points at one place stay solvable."""
+
+BAND = 1.96
+"""Standard deviations on either side of a prediction that make its 95 % band."""
+
+_ROOT5 = np.sqrt(5.0)
+
+
+@dataclass(frozen=True)
+class LeaveOneOut:
+    """How each metric of each point is predicted from all the others, in the metrics' own units: arrays ``(n, M)``.
+
+    ``means`` and ``deviations`` are of what would be measured there: item noise is part of the deviation. The kernel and the
+    constant mean stay as fitted to all points.
+    """
+
+    values: np.ndarray
+    means: np.ndarray
+    deviations: np.ndarray
+
+    @property
+    def rmse(self) -> np.ndarray:
+        """Root mean squared error, ``(M,)``."""
+        return np.sqrt(((self.values - self.means) ** 2).mean(axis=0))
+
+    @property
+    def relative_rmse(self) -> np.ndarray:
+        """``rmse`` over the standard deviation of the values, ``(M,)``: 0 is exact, about 1 is no better than the mean."""
+        return self.rmse / self.values.std(axis=0, ddof=1)
+
+    @property
+    def coverage(self) -> np.ndarray:
+        """The share of points within their 95 % band, ``(M,)``."""
+        return (np.abs(self.values - self.means) <= BAND * self.deviations).mean(axis=0)
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """Gaussian processes over alphas, one a metric: a constant mean, a Matern-5/2 kernel, known item noise.
+
+    For n points, K blocks and M metrics: ``alphas`` ``(n, K)``, ``values`` and their ``variances`` ``(n, M)`` in the metrics'
+    own units; ``length_scales`` ``(M, K)`` in units of alpha; ``output_scales`` (variances) and ``constants`` (means), ``(M,)``,
+    both of values less their mean over their standard deviation. All that is solved from these is solved when first asked for.
+    """
+
+    alphas: np.ndarray
+    values: np.ndarray
+    variances: np.ndarray
+    length_scales: np.ndarray
+    output_scales: np.ndarray
+    constants: np.ndarray
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            array = np.array(getattr(self, field.name), dtype=np.float64)
+            array.setflags(write=False)
+            object.__setattr__(self, field.name, array)
+        (num_points, num_blocks), num_metrics = self.alphas.shape, self.values.shape[-1]
+        wanted = {
+            "values": (num_points, num_metrics),
+            "variances": (num_points, num_metrics),
+            "length_scales": (num_metrics, num_blocks),
+            "output_scales": (num_metrics,),
+            "constants": (num_metrics,),
+        }
+        for name, shape in wanted.items():
+            if getattr(self, name).shape != shape:
+                raise ValueError(f"{name} is {getattr(self, name).shape}, must be {shape} beside alphas {self.alphas.shape}")
+
+    def predict(self, alphas: Sequence[Sequence[float]] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Means and standard deviations at ``alphas`` ``(m, K)``: two arrays ``(m, M)`` in the metrics' own units.
+
+        Of what all of infinitely many items would say: the deviation holds no item noise of the new point.
+        """
+        asked = np.asarray(alphas, dtype=np.float64)
+        if asked.ndim != 2 or asked.shape[1] != self.alphas.shape[1]:
+            raise ValueError(f"alphas are of shape {asked.shape}, must be (any number, {self.alphas.shape[1]})")
+        if not np.isfinite(asked).all():
+            raise ValueError("alphas must be finite")
+        means, deviations = (np.empty((len(asked), len(self.constants))) for _ in range(2))
+        for metric, (factor, weights) in enumerate(self._solved):
+            cross = self._kernel(metric, self.alphas, asked)
+            means[:, metric] = self.constants[metric] + cross.T @ weights
+            explained = (np.linalg.solve(factor, cross) ** 2).sum(axis=0)
+            deviations[:, metric] = np.sqrt(np.maximum(self.output_scales[metric] - explained, 0.0))
+        centre, spread = self.standardisation
+        return centre + spread * means, spread * deviations
+
+    @cached_property
+    def standardisation(self) -> tuple[np.ndarray, np.ndarray]:
+        """Each metric's mean and standard deviation over the points, ``(M,)`` each."""
+        return standardisation(self.values)
+
+    @cached_property
+    def leave_one_out(self) -> LeaveOneOut:
+        """Every point as the others predict it, in closed form from the kernel matrix (Rasmussen and Williams, Eq. 5.12)."""
+        means, deviations = (np.empty_like(self.values) for _ in range(2))
+        _, spread = self.standardisation
+        for metric, (factor, weights) in enumerate(self._solved):
+            precision = (np.linalg.inv(factor) ** 2).sum(axis=0)
+            means[:, metric] = self.values[:, metric] - spread[metric] * weights / precision
+            deviations[:, metric] = spread[metric] / np.sqrt(precision)
+        return LeaveOneOut(self.values, means, deviations)
+
+    @cached_property
+    def noise(self) -> np.ndarray:
+        """A typical point's standard error of each metric, ``(M,)``: the root of the median variance."""
+        return np.sqrt(np.median(self.variances, axis=0))
+
+    def change(self, alphas: np.ndarray, steps: int = 5) -> np.ndarray:
+        """How far a block's alpha alone, from 0 to 1 in ``steps``, moves each predicted mean: on average over ``alphas``.
+
+        ``(M, K)``, largest less smallest, in the metrics' own units.
+        """
+        num_blocks = self.alphas.shape[1]
+        moved = np.empty((len(self.constants), num_blocks))
+        for block in range(num_blocks):
+            asked = np.repeat(alphas[None], steps, axis=0)
+            asked[:, :, block] = np.linspace(0, 1, steps)[:, None]
+            means = self.predict(asked.reshape(-1, num_blocks))[0].reshape(steps, len(alphas), -1)
+            moved[:, block] = np.ptp(means, axis=0).mean(axis=0)
+        return moved
+
+    def to_dict(self) -> dict[str, Any]:
+        """Lists of numbers, as JSON takes them."""
+        return {field.name: getattr(self, field.name).tolist() for field in fields(self)}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Predictor:
+        """The inverse of ``to_dict``."""
+        return cls(**{field.name: np.array(data[field.name], dtype=np.float64) for field in fields(cls)})
+
+    @cached_property
+    def _solved(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """For each metric the Cholesky factor of kernel and noise, ``(n, n)``, and the points' weights, ``(n,)``."""
+        centre, spread = self.standardisation
+        solved = []
+        for metric in range(len(self.constants)):
+            noise = np.maximum(self.variances[:, metric] / spread[metric] ** 2, LEAST_NOISE)
+            factor = np.linalg.cholesky(self._kernel(metric, self.alphas, self.alphas) + np.diag(noise))
+            residual = (self.values[:, metric] - centre[metric]) / spread[metric] - self.constants[metric]
+            solved.append((factor, np.linalg.solve(factor.T, np.linalg.solve(factor, residual))))
+        return solved
+
+    def _kernel(self, metric: int, ones: np.ndarray, others: np.ndarray) -> np.ndarray:
+        """Covariances of a metric between alphas ``(n, K)`` and ``(m, K)``, standardised: ``(n, m)``."""
+        scales = self.length_scales[metric]
+        apart = ((ones / scales)[:, None] - (others / scales)[None]) ** 2
+        distance = _ROOT5 * np.sqrt(apart.sum(axis=-1))
+        return self.output_scales[metric] * (1 + distance + distance**2 / 3) * np.exp(-distance)
+
+
+def standardisation(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Each column's mean and standard deviation (ddof 1); a constant column's deviation counts as 1."""
+    spread = values.std(axis=0, ddof=1)
+    return values.mean(axis=0), np.where(spread > 1e-12 * np.maximum(1.0, np.abs(values).max(axis=0)), spread, 1.0)

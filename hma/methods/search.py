@@ -1,0 +1,259 @@
+"""A search for the front over block alphas: where to measure next, so that the front's hypervolume grows. Brings torch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from botorch.acquisition.multi_objective import logei
+from botorch.sampling import SobolQMCNormalSampler
+from torch.quasirandom import SobolEngine
+
+from hma.core.alphas import DIGITS, Alphas, ladder
+from hma.core.front import Corner
+from hma.core.observation import Observation
+from hma.core.question import DIAGONAL, Question, Reply, spread_first
+from hma.methods.surrogate import Surrogate, fit, one_thread
+
+STEPS = 21
+"""Alphas of one block that are tried, 0 and 1 among them: 0.05 apart, which sliders can show and points can share."""
+
+INERT = 0.5
+"""The alpha of a block that has no effect: as good as any, and as far from either end."""
+
+logei._load_attempted = True
+"""BoTorch would compile a kernel of its own at the first suggestion: 30 s with a C++ compiler, other roundings on every
+machine, and whoever is killed meanwhile leaves a lock that each later search waits for without end."""
+
+_SAMPLES = 32
+"""Draws of the metrics at the points and a candidate, over which the improvement is averaged."""
+
+_CANDIDATES, _NEAR, _REACH = 512, 256, 0.15
+"""Candidates spread over the cube, those near the front's points, and how far, as a standard deviation in alpha."""
+
+_CLIMB = 12
+"""Moves from the best candidate to a better neighbour, at most."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What to measure next, and why: ``start`` (the design), ``front`` (as suggested), or ``spread`` (nothing is known yet)."""
+
+    alphas: tuple[Alphas, ...]
+    why: str
+    surrogate: Surrogate | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """One turn of a search: what was asked, what came back, and all that is measured by now; ``seconds`` it took to ask."""
+
+    asked: Asked
+    measured: tuple[Observation, ...]
+    observed: tuple[Observation, ...]
+    seconds: float
+
+
+def design(num_blocks: int, count: int, seed: int = 0, steps: int = STEPS) -> list[Alphas]:
+    """``count`` different alphas to begin with, on the ladder of ``steps``: both ends, up to three of MA, and the rest spread.
+
+    The ends give the hypervolume its corner. MA is what every search has to beat, and shows the trend that all blocks share.
+    The rest is a scrambled Sobol sequence, so that each block's alpha is tried evenly whatever the others do. A smaller
+    count is the beginning of a larger. Fewer come back only where the ladder has no more.
+    """
+    if num_blocks < 1 or count < 2:
+        raise ValueError(f"a design takes 1 block and 2 points at least, not {num_blocks} and {count}")
+    fixed = [(alpha,) * num_blocks for alpha in (0.0, 1.0, *DIAGONAL)]
+    found = dict.fromkeys(_on_ladder(np.array(fixed), steps))
+    engine = SobolEngine(num_blocks, scramble=True, seed=seed)
+    wanted = min(count, steps**num_blocks)
+    while len(found) < wanted:
+        found |= dict.fromkeys(_on_ladder(engine.draw(64, dtype=torch.float64).numpy(), steps))
+    return list(found)[:wanted]
+
+
+def corner_of(observed: Sequence[Observation]) -> Corner | None:
+    """The worse reward and the worse ability of the two ends; None until both are measured."""
+    ends = {o.alphas[0]: o for o in observed if len(set(o.alphas)) == 1 and o.alphas[0] in (0.0, 1.0)}
+    if len(ends) < 2:
+        return None
+    return Corner(min(o.reward for o in ends.values()), min(o.ability for o in ends.values()))
+
+
+def fitted(observed: Sequence[Observation]) -> Surrogate:
+    """The surrogate of reward (metric 0) and ability (metric 1). Raises ValueError for too few observations."""
+    return fit(
+        [o.alphas for o in observed],
+        [(o.reward, o.ability) for o in observed],
+        [(o.reward_variance, o.ability_variance) for o in observed],
+    )
+
+
+def suggest(
+    surrogate: Surrogate, observed: Sequence[Observation], corner: Corner, num: int = 1, seed: int = 0, steps: int = STEPS
+) -> list[Alphas]:
+    """The ``num`` alphas, not measured yet, that promise to add most hypervolume, the best first.
+
+    By noisy expected hypervolume improvement (Daulton et al. 2021; its logarithm, Ament et al. 2023), each after the first
+    as if those before it had been measured. All of the ladder is scored where it is small; else candidates spread over the
+    cube and around the front, and from the best of them its neighbours, one step of one block away, while one is better.
+    Blocks without effect stay at ``INERT``. Fewer come back only where the ladder has no more.
+    """
+    taken = {o.alphas for o in observed}
+    found: list[Alphas] = []
+    with one_thread(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)  # BoTorch draws a seed of its own where it prunes the points.
+        worth = _worth(surrogate, observed, corner, seed)
+        candidates, is_all = _candidates(surrogate, observed, seed, steps)
+        for _ in range(num):
+            left = [alphas for alphas in candidates if alphas not in taken]
+            if not left:
+                break
+            scores = worth(left, found)
+            best, score = left[int(scores.argmax())], float(scores.max())
+            for _ in range(0 if is_all else _CLIMB):
+                near = [alphas for alphas in _neighbours(best, surrogate.inert, steps) if alphas not in taken]
+                scores = worth(near, found) if near else np.array([-np.inf])
+                if scores.max() <= score:
+                    break
+                best, score = near[int(scores.argmax())], float(scores.max())
+            found.append(best)
+            taken.add(best)
+    return found
+
+
+def ask(observed: Sequence[Observation], num_blocks: int, start: int, num: int = 1, seed: int = 0, steps: int = STEPS) -> Asked:
+    """What to measure next: a function of the points measured so far, in whatever order, and the seed.
+
+    First what is missing of the design of ``start`` points; points measured elsewhere off the MA line take the places of
+    its last, but never of the ends. Then the surrogate's suggestions, or more of the design while it does not know.
+    """
+    for observation in observed:
+        if len(observation.alphas) != num_blocks:
+            raise ValueError(f"an observation has {len(observation.alphas)} alphas, and {num_blocks} blocks are searched")
+    taken = {o.alphas for o in observed}
+    wanted = design(num_blocks, start, seed, steps)
+    others = sum(len(set(alphas)) > 1 for alphas in taken.difference(wanted))
+    missing = [a for place, a in enumerate(wanted) if a not in taken and (place < 2 or place < start - others)]
+    if missing:
+        return Asked(tuple(missing[:num]), "start")
+    surrogate, corner = fitted(observed) if len(taken) >= start else None, corner_of(observed)
+    if surrogate is not None and corner is not None and surrogate.knows:
+        return Asked(tuple(suggest(surrogate, observed, corner, num, seed + len(taken), steps)), "front", surrogate)
+    more = (a for a in design(num_blocks, len(taken) + start + num, seed, steps) if a not in taken)
+    return Asked(tuple(a for a, _ in zip(more, range(num), strict=False)), "spread", surrogate)
+
+
+def run(
+    measure: Callable[[Sequence[Alphas]], Sequence[Observation]],
+    num_blocks: int,
+    budget: int,
+    seed: int = 0,
+    *,
+    start: int | None = None,
+    num: int = 1,
+    steps: int = STEPS,
+    observed: Sequence[Observation] = (),
+) -> Iterator[Step]:
+    """Ask, measure, and yield each step, ``num`` points at a time, until ``budget`` points are measured beside ``observed``.
+
+    Interrupted, it goes on where it was when it is given what was measured as ``observed``, the same seed and start, and
+    what is left of the budget. Raises ValueError where ``measure`` answers other alphas than it was asked.
+    """
+    known, left = tuple(observed), budget
+    start = spread_first(num_blocks, budget) if start is None else start
+    while left > 0:
+        began = time.perf_counter()
+        asked = ask(known, num_blocks, start, min(num, left), seed, steps)
+        seconds = time.perf_counter() - began
+        if not asked.alphas:
+            return
+        measured = tuple(measure(asked.alphas))
+        if [o.alphas for o in measured] != list(asked.alphas):
+            raise ValueError(f"{asked.alphas} were asked for, and {[o.alphas for o in measured]} came back")
+        known, left = known + measured, left - len(measured)
+        yield Step(asked, measured, known, seconds)
+
+
+def _worth(
+    surrogate: Surrogate, observed: Sequence[Observation], corner: Corner, seed: int
+) -> Callable[[Sequence[Alphas], Sequence[Alphas]], np.ndarray]:
+    """A function of candidates, and of what is going to be measured besides, to the logarithm of each one's improvement."""
+    centre, spread = surrogate.predictor.standardisation
+    worst = (np.array([corner.reward, corner.ability]) - centre) / spread
+    acquisition = logei.qLogNoisyExpectedHypervolumeImprovement(
+        surrogate.model,
+        ref_point=worst.tolist(),
+        X_baseline=torch.tensor(sorted({o.alphas for o in observed}), dtype=torch.float64),
+        sampler=SobolQMCNormalSampler(torch.Size([_SAMPLES]), seed=seed),
+        prune_baseline=True,
+    )
+
+    def worth(candidates: Sequence[Alphas], pending: Sequence[Alphas]) -> np.ndarray:
+        acquisition.set_X_pending(torch.tensor(pending, dtype=torch.float64) if pending else None)
+        with torch.no_grad():
+            return acquisition(torch.tensor(candidates, dtype=torch.float64)[:, None]).numpy()
+
+    return worth
+
+
+def _candidates(surrogate: Surrogate, observed: Sequence[Observation], seed: int, steps: int) -> tuple[list[Alphas], bool]:
+    """Alphas on the ladder that may be suggested, and whether these are all that there are."""
+    num_blocks = len(observed[0].alphas)
+    free = [block for block in range(num_blocks) if block not in surrogate.inert]
+    is_all = steps ** len(free) <= _CANDIDATES + _NEAR + 1000
+    if is_all:
+        spread = np.stack(np.meshgrid(*[ladder(steps)] * len(free), indexing="ij"), axis=-1).reshape(-1, len(free))
+        found = np.full((len(spread), num_blocks), INERT)
+        found[:, free] = spread
+    else:
+        drawn = SobolEngine(num_blocks, scramble=True, seed=seed).draw(_CANDIDATES, dtype=torch.float64).numpy()
+        best = np.array(sorted(o.alphas for o in _front(observed)))
+        random = np.random.default_rng(seed)
+        near = best[random.integers(len(best), size=_NEAR)]
+        moved = random.random(near.shape) < max(0.5, 1 / len(free))
+        near = np.clip(near + moved * random.normal(0, _REACH, near.shape), 0, 1)
+        found = np.concatenate([drawn, near])
+        found[:, list(surrogate.inert)] = INERT
+    return list(dict.fromkeys(_on_ladder(found, steps, surrogate.inert))), is_all
+
+
+def _front(observed: Sequence[Observation]) -> list[Observation]:
+    """The observations that no other beats."""
+    return [o for o in observed if not any(p.reward > o.reward and p.ability > o.ability for p in observed)]
+
+
+def _neighbours(alphas: Alphas, inert: Sequence[int], steps: int) -> list[Alphas]:
+    """What lies one step of the ladder away in one block."""
+    found = []
+    for block in set(range(len(alphas))) - set(inert):
+        for step in (-1, 1):
+            moved = np.array(alphas)
+            moved[block] += step / (steps - 1)
+            if -1e-9 <= moved[block] <= 1 + 1e-9:
+                found += _on_ladder(moved[None], steps, inert)
+    return found
+
+
+def _on_ladder(alphas: np.ndarray, steps: int, inert: Sequence[int] = ()) -> list[Alphas]:
+    """Rows of alphas, each at its nearest step of the ladder, but for blocks without effect."""
+    near = np.round(np.round(np.clip(alphas, 0, 1) * (steps - 1)) / (steps - 1), DIGITS) + 0.0
+    near[:, list(inert)] = alphas[:, list(inert)]
+    return [tuple(row) for row in near.tolist()]
+
+
+def replied(question: Question) -> Reply:
+    """What a question comes to; with ``num`` 0 only what the points predict. Raises ValueError for alphas of other blocks."""
+    observed = question.observed
+    if question.num:
+        asked = ask(observed, question.num_blocks, question.start, question.num, question.seed)
+        surrogate = asked.surrogate
+        alphas, why = asked.alphas, asked.why
+    else:
+        surrogate = fitted(observed) if len(observed) >= question.start else None
+        alphas, why = (), ""
+    known = surrogate is not None and surrogate.knows
+    return Reply(alphas, why, surrogate.to_arrays() if known else None)

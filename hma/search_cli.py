@@ -1,0 +1,53 @@
+"""``python -m hma search``: alphas asked for one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from hma import options, report, searching, text
+from hma.board import Board
+from hma.comparing import SEARCH, Budget
+from hma.core.recipe import Recipe
+from hma.engine import Engine
+from hma.measuring import measured
+from hma.verb import verb
+
+
+@verb
+def search(
+    budget: Annotated[int, typer.Option(help="Points to measure, both ends among them.")] = 25,
+    search_seed: Annotated[int, typer.Option(help="What the search starts from.")] = 0,
+    *,
+    blocks: options.BlockOptions,
+    chosen: options.StudyOptions,
+    as_json: options.AsJson = False,
+) -> None:
+    """Search the front over block alphas: Gaussian processes say where a point would add most hypervolume.
+
+    Interrupted, it goes on when run again. What it finds was chosen on these items: report it on test items.
+    """
+    study = chosen.study()
+    spent = Budget(budget, blocks.partition(study.num_layers), search_seed)
+    opened = chosen.open_store()
+    with Engine(opened) as engine:
+
+        def measure(recipes: Sequence[Recipe]) -> None:
+            measured(engine, study, recipes, SEARCH, as_json)
+
+        recipes = searching.run(engine, study, spent, measure)
+    points = [point for recipe in recipes if (point := opened.point(study.point_key(recipe), study.num_items))]
+    if as_json:
+        report.print_json({"items": report.items_dict(study), "points": [point.to_dict() for point in points]})
+        return
+    report.print_points(study, points, Board.read(opened, study).reference)
+    if study.split == "validation":
+        Console().print(
+            f"These alphas were chosen on the {text.items(study)}: what is best among them was lucky there, too. Measure those "
+            "that you choose with --split test.",
+            highlight=False,
+            soft_wrap=True,
+        )

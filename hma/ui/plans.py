@@ -1,0 +1,191 @@
+"""What can be started on the page: each method in words, its few settings, and the plan that these make."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import streamlit as st
+
+from hma import text
+from hma.comparing import OFFSET, RANDOM, SEARCH, SPACED, Budget
+from hma.contenders import BEYOND, HMA, MA, OWN
+from hma.core import alphas as alphas_of
+from hma.core.fit import ADAMERGING, PROXY, TWO_SIDED, TWO_SIDED_FREE, Fit
+from hma.core.partition import Partition
+from hma.core.study import Study
+from hma.methods import sweeps
+from hma.runs import AGAIN, Plan
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to choose alphas: its title, what it does, what to know of it, and a function that draws its settings."""
+
+    title: str
+    what: str
+    caution: str
+    form: Callable[[Study], Plan]
+
+
+_COMPARED = {
+    MA: "MA",
+    HMA: "HMA",
+    OWN: "Own points",
+    BEYOND: "Extrapolation",
+    sweeps.GRID: "Grid",
+    RANDOM: "Random alphas",
+    OFFSET: "MA with differences",
+}
+"""Titles of methods that are compared and not started on the page."""
+
+COMPARE = "compare"
+"""What the store says of points that a comparison has measured: those that others chose, and the ends."""
+
+
+def title(plan: Plan) -> str:
+    """What a plan's run is called."""
+    others = {COMPARE: "Points of a comparison", AGAIN: "Measure again with more items"}
+    return others.get(plan.method) or METHODS[plan.method].title
+
+
+def method_title(name: str) -> str:
+    """What a method is called that the store names so; of an unknown one, the name as it stands, which a file made up."""
+    known = {**{key: method.title for key, method in METHODS.items()}, **_COMPARED}
+    base, _, detail = name.removesuffix(SPACED).partition(":")
+    rest = f", {detail}" if detail else ""
+    return text.printable(known.get(base, base) + rest) + (", spaced" if name.endswith(SPACED) else "")
+
+
+def details(plan: Plan) -> str:
+    """The settings of a plan in a few words."""
+    if plan.budget:
+        return f"{plan.budget.points} points, {_blocks(plan.budget.partition)}, seed {plan.budget.seed}"
+    if not plan.fits:
+        has_blocks = plan.method not in (sweeps.SWEEP, COMPARE, AGAIN)
+        return text.count(plan.num_points, "point") + (f", {_blocks(plan.recipes[0].partition)}" if has_blocks else "")
+    name = "balance" if plan.fits[0].is_two_sided else "mean share"
+    values = ", ".join(f"{fit.balance if fit.is_two_sided else fit.mean:g}" for fit in plan.fits)
+    group = f"{text.plain(plan.fits[0].group)}, " if plan.fits[0].group else ""
+    return f"{group}{name} {values}, {_blocks(plan.fits[0].partition)}"
+
+
+def _blocks(partition: Partition) -> str:
+    return "1 block" if partition.num_blocks == 1 else f"{partition.num_blocks} blocks"
+
+
+def _partition(study: Study) -> Partition:
+    """The blocks that a person chose."""
+    count = st.number_input(
+        "Blocks of layers", 1, study.num_layers, min(3, study.num_layers), key="plan_blocks",
+        help="Every block has a share of its own. The sliders of Explore can say three equal blocks, and what divides into them.",
+    )  # fmt: skip
+    return study.partition(int(count))
+
+
+def _steps() -> int:
+    return int(
+        st.number_input("Steps", 2, 101, 11, key="plan_steps", help="Evenly spaced shares from 0 (policy) to 1 (reference).")
+    )
+
+
+def _sweep(study: Study) -> Plan:
+    recipes = sweeps.ladder(study.partition(), alphas_of.ladder(_steps()))
+    return Plan(sweeps.SWEEP, tuple(recipes))
+
+
+def _partwise(study: Study) -> Plan:
+    partition = _partition(study)
+    names = ("each block in turn", *partition.block_names())
+    part = st.selectbox(
+        "Block that moves", range(len(names)), format_func=lambda k: names[k].capitalize(), key=f"plan_part_{len(names)}"
+    )
+    base = st.slider(
+        "Share of the blocks that stay",
+        0.0,
+        1.0,
+        0.0,
+        step=0.05,
+        key="plan_base",
+        help="0 leaves them the policy's.",
+    )
+    recipes = sweeps.partwise(partition, alphas_of.ladder(_steps()), (base,), part or None)
+    return Plan(sweeps.PARTWISE, tuple(recipes))
+
+
+def _numbers(label: str, default: str, key: str, about: str) -> tuple[float, ...]:
+    """Numbers from 0 to 1. Raises AlphasError for what is none."""
+    given = alphas_of.parsed(st.text_input(label, default, key=key, help=about))
+    return alphas_of.checked(given, len(given))
+
+
+def _means() -> tuple[float, ...]:
+    about = "The mean share of pre-RLHF weights, which the fit of the blocks' shares keeps. Each is a fit and a point."
+    return _numbers("Mean shares", "0.2, 0.4, 0.6", "plan_means", about)
+
+
+def _proxy(study: Study) -> Plan:
+    partition = _partition(study)
+    return Plan(PROXY, fits=tuple(Fit(partition, PROXY, mean) for mean in _means()))
+
+
+def _adamerging(study: Study) -> Plan:
+    partition = _partition(study)
+    group = st.selectbox("Ability group with the labels", list(study.groups), format_func=str.capitalize, key="plan_group")
+    return Plan(ADAMERGING, fits=tuple(Fit(partition, ADAMERGING, mean, group=group) for mean in _means()))
+
+
+def _two_sided(objective: str) -> Callable[[Study], Plan]:
+    def form(study: Study) -> Plan:
+        partition = _partition(study)
+        about = "How much the policy's side weighs: towards 1 the merge moves to the policy, towards 0 to the reference."
+        balances = _numbers("Balances", "0.2, 0.5, 0.8", "plan_balances", about)
+        return Plan(objective, fits=tuple(Fit(partition, objective, balance=balance) for balance in balances))
+
+    return form
+
+
+def _search(study: Study) -> Plan:
+    partition = _partition(study)
+    points = st.number_input(
+        "Points", 3, 500, 25, key="plan_points", help="Both ends are among them; those that are measured already cost nothing."
+    )
+    seed = st.number_input("Seed", 0, 10**6, 0, key="plan_seed", help="The same seed makes the same search.")
+    return Plan.search(Budget(int(points), partition, int(seed)))
+
+
+METHODS = {
+    sweeps.SWEEP: Method("MA sweep", "One share of pre-RLHF weights for all blocks, step by step.", "", _sweep),
+    sweeps.PARTWISE: Method("Partwise", "One block moves while the others stay: what each block holds.", "", _partwise),
+    PROXY: Method(
+        "HMA by proxy distillation",
+        "Shares per block that make the policy's own answers likely, at a fixed mean share.",
+        "This is the paper's HMA: it fits on training prompts, without labels and without task prompts.",
+        _proxy,
+    ),
+    TWO_SIDED: Method(
+        "Two-sided",
+        "Makes answers of both models likely; a balance says whose count for more.",
+        "It uses task prompts, which the paper's HMA does not. No labels.",
+        _two_sided(TWO_SIDED),
+    ),
+    TWO_SIDED_FREE: Method(
+        "Two-sided without task prompts",
+        "The same with what the reference writes from nothing.",
+        "No task prompts and no labels.",
+        _two_sided(TWO_SIDED_FREE),
+    ),
+    ADAMERGING: Method(
+        "AdaMerging",
+        "Shares that make right answers likely, at a fixed mean share.",
+        "It uses labelled validation items, so its points are flattered on these: compare them on test items.",
+        _adamerging,
+    ),
+    SEARCH: Method(
+        "Search",
+        "Measures where a point promises to add most to the front.",
+        "What is chosen on validation items must be reported on test items: the best of many were lucky, too.",
+        _search,
+    ),
+}
+"""By the name that the store gives their points."""

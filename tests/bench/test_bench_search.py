@@ -1,0 +1,64 @@
+"""What ``hma bench search`` compares: fronts that validation items pick, scored on test items."""
+
+import json
+import math
+
+import pytest
+
+from hma.bench.search import Contest, _best, _compared, _print
+from hma.core.alphas import grid
+from hma.core.front import corner_of, front, hypervolume
+from hma.core.partition import Partition
+from hma.core.point import Point, Score
+from hma.core.recipe import Recipe
+
+
+def score(value, error):
+    return Score(value, error, 100, value - 2 * error, value + 2 * error)
+
+
+class Made(Contest):
+    """A contest whose points are made up: on test items every point is a tenth lower, but for the two ends."""
+
+    def __init__(self):
+        self.asked = []
+
+    def measure(self, alphas, on_test=False):
+        self.asked += [(tuple(row), on_test) for row in alphas]
+        return self.known(alphas, on_test)
+
+    def known(self, alphas, on_test=False):
+        found = []
+        for low, middle, high in alphas:
+            reward, ability = 4 - 2 * low**2 - middle - 2 * high**3, 14 * math.sqrt(low) + 4 * middle + 32 * high**2
+            share = 0.9 if on_test and not low == middle == high else 1.0
+            scores = {"reward": score(reward * share, 0.2)}
+            recipe = Recipe(Partition.equal(6), (low, middle, high))
+            found.append(Point(f"{low}{middle}{high}", recipe, scores, score(ability * share, 2.0)))
+        return found
+
+
+def test_every_method_is_scored_by_its_own_front_on_test_items(capsys):
+    contest = Made()
+    dense = contest.known(grid(5, 3))
+    found = _compared(contest, dense, budget=10, seeds=1, steps=5)
+    chosen = [p.recipe.alphas for p in front(dense)]
+    on_test = contest.known(chosen, on_test=True)
+    corner = corner_of(contest.known([(0.0,) * 3, (1.0,) * 3], on_test=True))
+    assert found["grid_hypervolume"] == pytest.approx(hypervolume(on_test, corner))
+    assert found["grid_front"] == len(chosen)
+    assert 0 < found["search"]["median"] <= 1
+    assert found["random"]["seeds"] == [found["random"]["median"]]
+    assert found["details"][0]["seconds"]
+    asked = {alphas for alphas, on_test in contest.asked if not on_test}
+    assert len(asked) <= 3 * 10  # A budget for each of search, random and MA.
+    found |= {"grid": 125, "grid_of": 125, "steps": 5, "budget": 10, "size": "made", "target": 0.98, "reached": False}
+    found |= {"suggestion_seconds": 1.0, "suggestion_longest": 2.0, "suggestion_points": 40}
+    _print(json.loads(json.dumps(found)))
+    assert "falls short of the 98%" in capsys.readouterr().out
+
+
+def test_the_best_that_could_be_known_is_the_whole_front_where_that_is_small():
+    dense = Made().known(grid(3, 3))
+    assert sorted(p.key for p in _best(dense, 27)) == sorted(p.key for p in front(dense))
+    assert len(_best(dense, 2)) == 2

@@ -1,0 +1,56 @@
+"""Two people at once, and one without a mouse."""
+
+import os
+import re
+import signal
+
+from tests.browser.conftest import wait_until
+from tests.browser.test_walk import key_of, measure, selected, set_sliders, settle, wait_for_point
+
+FOCUS = """() => {
+  const it = document.activeElement;
+  return it ? (it.getAttribute('aria-label') || it.innerText || it.getAttribute('role') || '').trim() : '';
+}"""
+
+
+def tab_to(page, wanted, most=120):
+    """Press Tab until what has the focus is called so."""
+    for _ in range(most):
+        page.keyboard.press("Tab")
+        if re.search(wanted, page.evaluate(FOCUS)):
+            return
+    raise AssertionError(f"no {wanted!r} within {most} steps of Tab")
+
+
+def test_two_people_see_one_queue_and_each_keeps_what_they_look_at(open_page, study, store, server):
+    mine, theirs = open_page(), open_page()
+    settle(mine, study, store)
+    before = selected(theirs)
+    os.kill(server.worker(), signal.SIGSTOP)  # So that both can see it at work.
+    set_sliders(mine, 3, 11, 2)
+    measure(mine)
+    for page, whose in ((mine, "yours"), (theirs, "someone else's")):
+        page.get_by_role("link", name="Runs", exact=True).click()
+        page.get_by_text(re.compile(rf"\({whose}\)")).first.wait_for(timeout=40_000)
+    os.kill(server.worker(), signal.SIGCONT)
+    for page in (mine, theirs):
+        page.get_by_text("Nothing is being measured").wait_for(timeout=60_000)
+    assert store.point(key_of(study, 3, 11, 2)).method == "slider"
+    theirs.get_by_role("link", name="Explore", exact=True).click()
+    theirs.wait_for_selector(".st-key-chart .scatterlayer .point", timeout=40_000)
+    wait_until(lambda: theirs.wait_for_timeout(100) or selected(theirs) == before, 20, "their selection to stay theirs")
+
+
+def test_a_merge_is_measured_by_keyboard_alone(open_page, study, store):
+    page = open_page()
+    settle(page, study, store)
+    tab_to(page, r"^policy$")
+    page.keyboard.press("Enter")
+    page.get_by_text("Measured: policy (after RLHF)").first.wait_for()
+    tab_to(page, r"^Input")
+    for _ in range(7):
+        page.keyboard.press("ArrowRight")
+    page.get_by_text("Not measured yet: HMA 0.35 / 0 / 0").wait_for()
+    tab_to(page, r"^Measure this merge$")
+    page.keyboard.press("Enter")
+    wait_for_point(page, key_of(study, 7, 0, 0))

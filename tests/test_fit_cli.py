@@ -1,0 +1,89 @@
+"""``hma fit`` and ``hma compare``: what they print, that they go on, and what wrong input is told."""
+
+import json
+
+import numpy as np
+import pytest
+
+from hma.core.compare import SHARES_OF_GAIN
+from hma.store import Store
+from tests.cli import hma
+
+DRAW = ["--prompts", 6, "--answers", 2, "--drawn", 6]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    return tmp_path_factory.mktemp("fits") / "points.sqlite"
+
+
+def found(*arguments):
+    done = hma(*arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_fit_prints_alphas_their_mean_and_the_objective_of_every_step(options, store):
+    fit = found("fit", "--mean", 0.4, "--blocks", 3, *DRAW, "--store", store, *options)
+    assert fit["mean_alpha"] == pytest.approx(0.4, abs=1e-9) == pytest.approx(np.mean(fit["alphas"]))
+    assert len(fit["alphas"]) == 3
+    assert len(fit["objective"]) == len(fit["steps"]) >= 2
+    assert fit["objective"] == sorted(fit["objective"], reverse=True)
+    assert found("fit", "--mean", 0.4, "--blocks", 3, *DRAW, "--store", store, *options) == fit
+
+
+def test_several_fits_are_measured_on_request(options, store):
+    fits = found("fit", "--mean", "0.2,0.4", "--blocks", "layerwise", "--measure", *DRAW, "--store", store, *options)
+    assert [fit["mean_alpha"] for fit in fits["fits"]] == pytest.approx([0.2, 0.4])
+    assert [np.mean(point["recipe"]["alphas"]) for point in fits["points"]] == pytest.approx([0.2, 0.4], abs=1e-6)
+    done = hma("fit", "--balance", 0.5, "--objective", "two-sided", *DRAW, "--measure", "--store", store, *options)
+    assert done.returncode == 0, done.stderr
+    assert "It uses task prompts" in " ".join(done.stdout.split())
+    assert "To measure it" in done.stdout
+
+
+def test_methods_are_compared_at_equal_budgets_on_test_items(options, store):
+    asked = ["compare", "--methods", "ma,hma,two-sided-spaced,random", "--budget", 4, *DRAW, "--store", store, *options]
+    compared = found(*asked)
+    assert compared["chosen_on"]["split"] == "validation"
+    assert compared["reported_on"]["split"] == "test"
+    assert {name: len(m["measured"]) for name, m in compared["methods"].items()} == dict.fromkeys(compared["methods"], 4)
+    for method in compared["methods"].values():
+        assert [0.0] * 3 in method["measured"] and [1.0] * 3 in method["measured"]
+        assert set(method["abilities"]) == {f"{share:g}" for share in SHARES_OF_GAIN}
+        area = method["hypervolume"]
+        assert area["low"] <= area["high"]
+    assert set(compared["against_the_first"]) == {"hma", "two-sided-spaced", "random"}
+    assert len(compared["words"]) == 3 * (1 + len(SHARES_OF_GAIN))
+    before = store.stat().st_mtime_ns, len(Store(store).studies())
+    assert found(*asked) == compared  # Nothing is measured or fitted again.
+    assert len(Store(store).studies()) == before[1] == 2
+    printed = hma(*asked)
+    assert "is judged by its front of these on 8 test items" in " ".join(printed.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["fit"], "keeps a mean alpha"),
+        (["fit", "--mean", "a"], "--mean is 'a'"),
+        (["fit", "--mean", "1.4"], "mean alpha is 1.4"),
+        (["fit", "--mean", "0.4", "--blocks", "9"], "9 blocks were asked for and the model has 3 layers"),
+        (["fit", "--mean", "0.4", "--balance", "0.4"], "were both given"),
+        (["fit", "--mean", "0.2", "--low", "0.3"], "No alphas from 0.3 to 1 have the mean 0.2"),
+        (["fit", "--mean", "0.2", "--drawn", "0"], "0 drawn"),
+        (["fit", "--mean", "0.2", "--objective", "adamerging", "--group", "nothing"], "no ability group"),
+        (["compare", "--methods", "ma"], "Name two or more"),
+        (["compare", "--methods", "ma,best"], "'best' is unknown"),
+        (["compare", "--methods", "ma,adamerging"], "is to name an ability group: adamerging:choice"),
+        (["compare", "--methods", "ma,hma:choice"], "takes nothing after a colon"),
+        (["compare", "--methods", "ma,offset:a"], "'a' is no list of differences"),
+        (["compare", "--methods", "ma,offset:0|0.1"], "has 2 differences, and there are 3 blocks"),
+        (["compare", "--methods", "ma,random-spaced"], "'random-spaced' is unknown"),
+        (["compare", "--budget", "2"], "A budget of 2"),
+    ],
+)
+def test_wrong_input_is_told(arguments, said, options, tmp_path):
+    done = hma(*arguments, "--store", tmp_path / "points.sqlite", *options)
+    assert done.returncode == 2, done.stdout
+    assert said in " ".join(done.stderr.split())

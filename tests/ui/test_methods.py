@@ -1,0 +1,149 @@
+"""Find alphas under AppTest: each method's settings, and a run in each of its states."""
+
+import pytest
+
+from hma.core.alphas import ladder
+from hma.store import Store
+from hma.study import open_study
+from hma.ui import access, plans
+from tests.engines import until
+from tests.ui import world
+from tests.ui.test_explore import button, calm, everything, figure, key_of, wait_for
+
+
+@pytest.fixture
+def page(app):
+    """Make an AppTest that stands on the page."""
+
+    def make(**settings):
+        test = app(**settings).run()
+        return test.switch_page("pages/methods.py").run()
+
+    return make
+
+
+def pick(test, method):
+    return test.radio(key="plan_method").set_value(method).run()
+
+
+def start(test):
+    return button(test, "start").click().run()
+
+
+def over(test, state):
+    return wait_for(test, lambda t: f"[{state}]" in everything(t))
+
+
+def test_every_method_has_its_settings_its_caution_and_its_cost(page):
+    test = page()
+    assert calm(test)
+    assert "None yet" in everything(test)
+    assert "All 11 points are measured already, on these 40 validation items." in everything(test)
+    assert button(test, "start").disabled
+    said = {}
+    for method in plans.METHODS:
+        pick(test, method)
+        assert calm(test)
+        said[method] = everything(test)
+    assert all("40 validation items can tell apart" in words for words in said.values())
+    assert "It uses task prompts, which the paper's HMA does not." in said["two-sided"]
+    assert "labelled validation items" in said["adamerging"]
+    assert "must be reported on test items" in said["search"]
+    assert "3 points to measure: about 4 s, at 1.4 s a point. Before each comes a fit" in said["proxy"]
+    assert "25 points to measure: about 35 s" in said["search"]
+    assert "(7 of 31 are measured already)" in said["partwise"]
+
+
+def test_what_cannot_be_asked_for_is_told_and_not_started(page):
+    test = pick(page(), "proxy")
+    for wrong, told in (("0.2, many", "is not a list of numbers"), ("0.2, 1.4", r"Alpha 2 of 2 is 1\.4"), ("", "is not a list")):
+        test.text_input(key="plan_means").set_value(wrong).run()
+        assert told in test.error[0].value
+        assert button(test, "start").disabled
+    test.text_input(key="plan_means").set_value("0.3").run()
+    assert calm(test)
+    assert not button(test, "start").disabled
+
+
+def test_a_sweep_runs_finishes_and_its_points_arrive_on_explore(page, study, store_path):
+    test = page(seconds=0.6)
+    test.number_input(key="plan_steps").set_value(5).run()
+    assert "2 points to measure (3 of 5 are measured already): about 3 s" in everything(test)
+    start(test)
+    assert button(test, "start").disabled and "It is among the runs below." in everything(test)
+    wait_for(test, lambda t: "[running]" in everything(t) and t.get("progress"))
+    test.switch_page("pages/explore.py").run()
+    wait_for(test, lambda t: any("MA sweep, " in e.proto.text for e in t.get("progress")))
+    key = key_of(study, *(0.25,) * 3)
+    wait_for(test, lambda t: key in figure(t)["data"][-1]["customdata"])
+    assert calm(test)
+    over(test.switch_page("pages/methods.py"), "finished")
+    assert "5 points; they stand on Explore." in everything(test)
+    measured = {point.recipe.alphas[0] for point in Store(store_path).points(study) if point.recipe.is_average}
+    assert measured >= set(ladder(5))
+
+
+def test_a_run_is_cancelled_and_goes_on_and_every_session_sees_it(page, app):
+    test = page(seconds=1.0)
+    test.number_input(key="plan_steps").set_value(4).run()
+    start(test)
+    runs = access.runs()
+    until(lambda: runs.all()[0].done >= 1)
+    other = type(test).from_file(test._script_path, default_timeout=20).run()
+    other.switch_page("pages/methods.py").run()
+    assert "**MA sweep** · 4 points" in everything(other)
+    button(other, f"stop_{runs.all()[0].id}").click().run()
+    over(test, "cancelled")
+    assert "of 4 points. What is finished is kept." in everything(test)
+    test.switch_page("pages/explore.py").run()
+    assert calm(test) and not test.info  # What becomes of a run is told beside it.
+    test.switch_page("pages/methods.py").run()
+    button(test, f"go_on_{runs.all()[0].id}").click().run()
+    over(test, "finished")
+    assert "4 points; they stand on Explore." in everything(test)
+    assert len(runs.all()) == 1
+
+
+def test_a_failure_is_told_in_plain_words(page):
+    test = pick(page(seconds=0.02), "partwise")
+    test.selectbox[0].set_value(1)
+    test.number_input(key="plan_steps").set_value(11).run()
+    start(test)
+    over(test, "failed")
+    said = everything(test)
+    assert "10 of 11 points. What is finished is kept. The judge gave nan" in said
+    assert r"\*judge\*" in said and "<b>" not in said
+    assert not test.exception
+
+
+def test_a_fits_steps_are_drawn_while_it_runs_and_once_they_are_opened(page, study):
+    test = pick(page(seconds=3.0), "proxy")
+    test.text_input(key="plan_means").set_value("0.4").run()
+    start(test)
+
+    def is_drawn(test):
+        return "Objective by step, from" in everything(test) and any(
+            "Fitting: step" in e.proto.text for e in test.get("progress")
+        )
+
+    wait_for(test, is_drawn)
+    assert "Fit at mean share 0.4" in everything(test)
+    over(test, "finished")
+    assert "Objective by step" not in everything(test)
+    test.session_state[f"fits_{access.runs().all()[0].id}"] = True
+    test.run()
+    assert calm(test)
+    said = everything(test)
+    assert "from 2.0000 to 1.5000" in said and "5 steps, settled" in said
+    assert "input 0.150, middle 0.400, output 0.650" in said
+    assert "<th>5</th><td>1.5000</td><td>0.150</td><td>0.400</td><td>0.650</td>" in said
+
+
+def test_test_items_are_for_reporting(page, place, store_path):
+    world.fill(Store(store_path), open_study(*place, split="test"), grid=0)
+    test = page()
+    test.segmented_control(key="split").set_value("test").run()
+    assert "These are test items, which are for reporting." in test.warning[0].value
+    pick(test, "proxy")
+    assert not test.warning
+    assert "Fits never see test items" in everything(test)
