@@ -30,7 +30,7 @@ class Method:
 
 _COMPARED = {
     MA: "MA",
-    HMA: "HMA",
+    HMA: "HMA by any method",
     OWN: "Own points",
     BEYOND: "Extrapolation",
     sweeps.GRID: "Grid",
@@ -164,7 +164,7 @@ METHODS = {
         _proxy,
     ),
     TWO_SIDED: Method(
-        "Two-sided",
+        "Two-sided with task prompts",
         "Makes answers of both models likely; a balance says whose count for more.",
         "It uses task prompts, which the paper's HMA does not. No labels.",
         _two_sided(TWO_SIDED),

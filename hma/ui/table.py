@@ -20,7 +20,7 @@ _METHODS = {
     "grid": "a grid",
     "partwise": "a partwise sweep",
     "proxy": "a fit by proxy distillation (HMA)",
-    "two-sided": "a two-sided fit",
+    "two-sided": "a two-sided fit (uses task prompts)",
     "two-sided-free": "a two-sided fit without task prompts",
     "adamerging": "a fit to labels (AdaMerging)",
     "search": "a search",
