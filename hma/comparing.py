@@ -110,7 +110,7 @@ def checked_methods(names: str, study: Study, num_blocks: int) -> list[str]:
 
 def run(validation: Study, test: Study, store: Store, methods: Sequence[str], budget: Budget, tools: Tools) -> Compared:
     """Spend the budget on every method, choose on validation items, measure what was chosen on test items, and compare."""
-    recipes = {method: list(_spent(method, validation, store, budget, tools)) for method in methods}
+    recipes = {method: list(spent(method, validation, store, budget, tools)) for method in methods}
     chosen = {
         method: comparisons.chosen([_point(store, validation, recipe) for recipe in some]) for method, some in recipes.items()
     }
@@ -124,8 +124,8 @@ def run(validation: Study, test: Study, store: Store, methods: Sequence[str], bu
     return Compared(validation, test, recipes, chosen, tested, (reference, policy), comparison)
 
 
-def _spent(method: str, study: Study, store: Store, budget: Budget, tools: Tools) -> Iterator[Recipe]:
-    """The recipes that a method measures on validation items, with both ends, ``budget.points`` in all."""
+def spent(method: str, study: Study, store: Store, budget: Budget, tools: Tools) -> Iterator[Recipe]:
+    """The recipes that a method measures on a study's items, each as soon as it is; with both ends, ``budget.points`` in all."""
     base = method.removesuffix(SPACED)
     if base == SEARCH:
         yield from tools.search(budget)
