@@ -59,7 +59,7 @@ ALLOWED = {
     "fit_cli": {"board", "core", "engine", "errors", "measuring", "methods", "options", "report", "verb"},
     "comparing": {"core", "errors", "methods", "store"},
     "run": {"comparing", "core"},
-    "runs": {"core", "engine", "errors", "jobs", "methods", "run", "searching"},
+    "runs": {"comparing", "core", "engine", "errors", "jobs", "methods", "run", "searching"},
     "searching": {"comparing", "core", "engine", "errors", "store"},
     "compare_cli": {"comparing", "core", "engine", "fit_cli", "measuring", "options", "report", "searching", "store"}
     | {"study", "verb"},
