@@ -80,6 +80,11 @@ def whose(askers: Collection[str]) -> str:
     return "yours" if asker() in askers else "someone else's"
 
 
+def is_others(askers: Collection[str]) -> bool:
+    """Whether anybody but this session asked for a request."""
+    return bool(set(askers) - {asker()})
+
+
 def view() -> View:
     """This session's view."""
     return st.session_state.setdefault(_VIEW, View())
