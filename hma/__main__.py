@@ -18,6 +18,7 @@ from hma.errors import Cancelled, HmaError, MeasureError, Refused, StoreError
 from hma.export_cli import export, push, verify
 from hma.fit_cli import fit
 from hma.front_cli import front
+from hma.handout_cli import handout
 from hma.lab.cli import app as lab_app
 from hma.launch import launch
 from hma.measure_cli import measure
@@ -82,7 +83,7 @@ def _roots(given: list[Path]) -> list[Path]:
 app.command()(measure)
 app.command()(front)
 app.command("app")(start_app)
-for _verb in (sweep, fit, search, compare, difference, power, preflight, delta, export, verify, push):
+for _verb in (sweep, fit, search, compare, difference, power, preflight, delta, export, verify, push, handout):
     app.command()(_verb)
 
 
