@@ -158,7 +158,7 @@ def _cancel_button(job: Job) -> None:
 def _ask(job: Job) -> None:
     if not access.is_read_only() and not job.is_cancelling:
         loss = "Nothing is written of an export that is cancelled." if job.target else "Nothing is stored of what is cancelled."
-        stopping.question(f"cancel_{job.id}", partial(_askers, job.id), loss)
+        stopping.question(f"cancel_{job.id}", partial(_askers, job.id), loss, cancel, job.id)
 
 
 def cancel(job_id: int) -> None:

@@ -118,7 +118,7 @@ def _buttons(run: Run, can_go_on: bool) -> None:
 def _ask(run: Run) -> None:
     if not access.is_read_only() and not run.is_over and not access.runs().is_stopping(run.id):
         loss = "What it finished is kept, and what it has not begun is not measured."
-        stopping.question(f"stop_{run.id}", partial(_askers, run.id), loss)
+        stopping.question(f"stop_{run.id}", partial(_askers, run.id), loss, _do, "cancel", run)
 
 
 def _askers(run_id: int) -> frozenset[str]:

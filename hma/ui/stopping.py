@@ -16,22 +16,22 @@ Askers = Callable[[], Collection[str]]
 
 
 def button(key: str, askers: Askers, is_stopping: bool, stop: Callable[..., None], *arguments: Any) -> None:
-    """Draw the button, which calls ``stop`` with the arguments; what somebody else asked for is asked about first."""
-    if is_stopping or not _is_asked(key, askers):
-        args = (key, askers, stop, *arguments)
-        st.button("Cancel", key=key, on_click=_press, args=args, disabled=is_stopping, width="content")
-    else:
-        st.button("Cancel it", key=f"{key}_sure", on_click=_stop, args=(stop, *arguments), type="primary", width="content")
+    """Draw the button, which calls ``stop`` with the arguments; of what somebody else asked for, it has ``question`` ask."""
+    is_idle = is_stopping or _is_asked(key, askers)
+    st.button("Cancel", key=key, on_click=_press, args=(key, askers, stop, *arguments), disabled=is_idle, width="content")
+
+
+def question(key: str, askers: Askers, loss: str, stop: Callable[..., None], *arguments: Any) -> None:
+    """Once its button was pressed, say whose it is, and let a person answer; ``loss`` is what comes of cancelling."""
+    if not _is_asked(key, askers):
+        return
+    shared = "Someone else asked for this, as you did."
+    # A page that is loaded again is another session, to which one's own requests are a stranger's.
+    theirs = "This is someone else's, or yours from another tab."
+    st.warning(f"{shared if state.asker() in askers() else theirs} {loss} Cancel it all the same?")
+    with st.container(horizontal=True, gap="small"):
+        st.button("Cancel it", key=f"{key}_sure", on_click=_stop, args=(stop, *arguments), width="content")
         st.button("Let it go on", key=f"{key}_keep", on_click=_turn, args=(None,), width="content")
-
-
-def question(key: str, askers: Askers, loss: str) -> None:
-    """Say whose it is, once its button was pressed; ``loss`` is what comes of cancelling."""
-    if _is_asked(key, askers):
-        shared = "Someone else asked for this, as you did."
-        # A page that is loaded again is another session, to which one's own requests are a stranger's.
-        theirs = "This is someone else's, or yours from another tab."
-        st.warning(f"{shared if state.asker() in askers() else theirs} {loss} Cancel it all the same?")
 
 
 def _is_asked(key: str, askers: Askers) -> bool:
