@@ -10,8 +10,6 @@ from hma.core.recipe import Recipe
 from tests.browser.conftest import PATIENCE, wait_until
 from tests.browser.test_walk import LONELIEST, key_of, measure, selected, set_sliders, settle, sliders, wait_for_point
 
-DRAWN = "() => document.querySelector('.st-key-chart .js-plotly-plot')._fullData.at(-1).customdata"
-
 
 def test_a_newcomer_sees_clicks_measures_cancels_compares_exports_and_comes_back(open_page, study, store, server):
     page = open_page()
@@ -41,16 +39,15 @@ def measures_one_and_cancels_another(page, study, store, server):
         set_sliders(page, 2, 1, 0)
         measure(page)
         page.get_by_test_id("stProgress").get_by_text("HMA 0.1 / 0.05 / 0 (yours)").wait_for()
+    wait_for_point(page, wanted)
+    with server.held():
         page.get_by_role("slider").nth(1).press("ArrowRight")
         page.get_by_text("Not measured yet: HMA 0.1 / 0.1 / 0").wait_for()
         measure(page)
-        page.get_by_text("Next: HMA 0.1 / 0.1 / 0 (yours)").wait_for()
-        page.get_by_role("button", name="Cancel", exact=True).last.click()
-        page.get_by_text("Cancelled before it began").wait_for()
-    wait_until(lambda: page.wait_for_timeout(100) or wanted in page.evaluate(DRAWN), PATIENCE, "the new point on the chart")
-    page.get_by_role("slider").nth(1).press("ArrowLeft")
-    wait_for_point(page, wanted)
-    assert store.point(wanted).method == "slider" and store.point(other) is None
+        page.get_by_role("button", name="Cancel", exact=True).click()
+        page.get_by_role("button", name="Cancel", exact=True, disabled=True).wait_for()
+    page.get_by_text("was cancelled").first.wait_for()
+    assert store.point(wanted).method == "slider" and store.point(other) is None and selected(page) == wanted
     page.get_by_role("button", name="Dismiss").click()
 
 
@@ -61,7 +58,7 @@ def compares(page):
     with page.expect_download() as begun:
         page.get_by_role("button", name="Table (CSV)").click()
     lines = Path(begun.value.path()).read_text(encoding="utf-8").splitlines()
-    assert len(lines) > 10 and "reward" in lines[0]
+    assert len(lines) == 11 and {line.split(",")[0] for line in lines[1:]} == {"ma", "hma"}
 
 
 def exports_it(page, study, server):
@@ -77,7 +74,8 @@ def comes_back_by_the_link(page, open_page, study):
     page.wait_for_selector(".st-key-chart .scatterlayer .point")
     page.get_by_role("button", name=re.compile("Link to this point")).click()
     link = page.get_by_test_id("stPopoverBody").get_by_text("?point=").inner_text()
-    assert urlparse(link).query == f"point={key_of(study, 2, 1, 0)}" and link == page.url
+    assert urlparse(link).query == f"point={key_of(study, 2, 1, 0)}"
+    assert urlparse(link).netloc == urlparse(page.url).netloc
     there = open_page(point=selected(page))
     for _ in range(2):
         wait_for_point(there, key_of(study, 2, 1, 0))
