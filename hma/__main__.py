@@ -12,34 +12,16 @@ from rich.console import Console
 from rich.markup import escape
 
 from hma import options, text
-from hma.bench.cli import app as bench_app
-from hma.compare_cli import compare
 from hma.errors import Cancelled, HmaError, MeasureError, Refused, StoreError
-from hma.export_cli import export, push, verify
-from hma.fit_cli import fit
-from hma.front_cli import front
-from hma.handout_cli import handout
-from hma.lab.cli import app as lab_app
 from hma.launch import launch
-from hma.measure_cli import measure
-from hma.pair_cli import delta, preflight
-from hma.search_cli import search
 from hma.study import open_store
-from hma.sure_cli import difference, power
-from hma.sweep_cli import sweep
 from hma.verb import verb
 
-app = typer.Typer(
-    name="hma",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    help="Merge a model from before RLHF (the reference) with the one after (the policy), and measure reward against ability.\n\n"
+_ABOUT = (
+    "Merge a model from before RLHF (the reference) with the one after (the policy), and measure reward against ability.\n\n"
     "An alpha is the share of the reference in a block of layers: 0 is the policy, 1 is the reference. "
-    "The shipped miniature pair and suite are used unless others are named.",
+    "The shipped miniature pair and suite are used unless others are named."
 )
-app.add_typer(lab_app, name="lab", help="Make the shipped miniature again, from nothing, and check what it claims.")
-app.add_typer(bench_app, name="bench", help="Measure where the time goes.")
 
 _screen = Console(stderr=True)
 
@@ -80,11 +62,39 @@ def _roots(given: list[Path]) -> list[Path]:
     return [folder.expanduser().resolve() for folder in given]
 
 
-app.command()(measure)
-app.command()(front)
-app.command("app")(start_app)
-for _verb in (sweep, fit, search, compare, difference, power, preflight, delta, export, verify, push, handout):
-    app.command()(_verb)
+def commands(of_app_alone: bool = False) -> typer.Typer:
+    """The command line with every verb, or with the app's alone: a browser waits until that serves, and all that the others
+    import takes as long again."""
+    app = typer.Typer(name="hma", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=_ABOUT)
+    app.callback()(_named)
+    if of_app_alone:
+        app.command("app")(start_app)
+        return app
+    from hma.bench.cli import app as bench_app
+    from hma.compare_cli import compare
+    from hma.export_cli import export, push, verify
+    from hma.fit_cli import fit
+    from hma.front_cli import front
+    from hma.handout_cli import handout
+    from hma.lab.cli import app as lab_app
+    from hma.measure_cli import measure
+    from hma.pair_cli import delta, preflight
+    from hma.search_cli import search
+    from hma.sure_cli import difference, power
+    from hma.sweep_cli import sweep
+
+    app.add_typer(lab_app, name="lab", help="Make the shipped miniature again, from nothing, and check what it claims.")
+    app.add_typer(bench_app, name="bench", help="Measure where the time goes.")
+    app.command()(measure)
+    app.command()(front)
+    app.command("app")(start_app)
+    for verb_of in (sweep, fit, search, compare, difference, power, preflight, delta, export, verify, push, handout):
+        app.command()(verb_of)
+    return app
+
+
+def _named() -> None:
+    """Nothing: with it, typer expects a verb's name even where there is one verb alone."""
 
 
 def main() -> None:
@@ -92,7 +102,7 @@ def main() -> None:
     logging.basicConfig(format="%(message)s")
     logging.getLogger("hma").setLevel(logging.INFO)
     try:
-        app()
+        commands(of_app_alone=sys.argv[1:2] == ["app"])()
     except Cancelled as error:
         _screen.print(escape(text.printable(str(error))), highlight=False, soft_wrap=True)
         sys.exit(130)

@@ -77,10 +77,10 @@ class Board:
 
     def nearest(self, recipe: Recipe, among: Collection[str] | None = None) -> Point | None:
         """The measured point, of those with keys ``among`` these, whose layers' alphas differ least from the recipe's."""
+        wanted = recipe.layer_alphas
 
         def distance(point: Point) -> float:
-            pairs = zip(point.recipe.layer_alphas, recipe.layer_alphas, strict=True)
-            return sum((a - b) ** 2 for a, b in pairs)
+            return sum((a - b) ** 2 for a, b in zip(point.recipe.layer_alphas, wanted, strict=True))
 
         return min((p for p in self.points if among is None or p.key in among), key=distance, default=None)
 
@@ -118,14 +118,16 @@ class Board:
 
     def power(self, store: Store) -> dict[str, Spread]:
         """What ``pairs`` say of the differences that can be shown, by score; empty before both ends are measured."""
-        results = {point.key: store.results(point.key, self.study.num_items) for pair in self.pairs for point in pair}
+        keys = {point.key for pair in self.pairs for point in pair}
+        results = {key: store.results(key, self.study.num_items, outputs=False) for key in keys}
         return power([(results[one.key], results[other.key]) for one, other in self.pairs], self.study.groups)
 
     def robust_tax(self, store: Store, point: Point, rho: float) -> RobustTax | None:
         """The point's robust tax; None until the reference is measured."""
         if self.reference is None:
             return None
-        return robust_tax(*(store.results(p.key, self.study.num_items) for p in (self.reference, point)), self.study.groups, rho)
+        both = (store.results(p.key, self.study.num_items, outputs=False) for p in (self.reference, point))
+        return robust_tax(*both, self.study.groups, rho)
 
 
 def _place(point: Point) -> tuple[float, float]:

@@ -54,8 +54,8 @@ def compare(
 ) -> None:
     """Compare ways of choosing alphas fairly: equal budgets, chosen on validation items, reported on test items, one corner.
 
-    Differences are paired by item. MA is a special case of every other method, so that on the items they chose by these can
-    hardly lose: that is why test items decide. Interrupted, it goes on when run again.
+    Differences are paired by item. On the items that it chose by every front is flattered, that of a search most: it may
+    measure what MA does, and more. That is why test items decide. Interrupted, it goes on when run again.
     """
     validation, test = chosen.studies()
     spent = Budget(budget, blocks.partition(validation.num_layers), seed, drawn.draw())

@@ -35,6 +35,12 @@ METHODS = {
 
 ABILITY = "points of mean ability"
 
+BEYOND_PAPER = {
+    TWO_SIDED: "It uses prompts of the tasks, without labels; the paper's HMA uses none.",
+    ADAMERGING: "It uses labelled validation items; the paper's HMA uses none.",
+}
+"""What methods use that the paper's HMA does not, to be said wherever they are compared with it."""
+
 SPACED = "-spaced"
 """Ends the name of a method that walks a path, where its measurements go one by one to the widest gap of its front."""
 
@@ -104,7 +110,7 @@ def checked_methods(names: str, study: Study, num_blocks: int) -> list[str]:
 
 def run(validation: Study, test: Study, store: Store, methods: Sequence[str], budget: Budget, tools: Tools) -> Compared:
     """Spend the budget on every method, choose on validation items, measure what was chosen on test items, and compare."""
-    recipes = {method: list(_spent(method, validation, store, budget, tools)) for method in methods}
+    recipes = {method: list(spent(method, validation, store, budget, tools)) for method in methods}
     chosen = {
         method: comparisons.chosen([_point(store, validation, recipe) for recipe in some]) for method, some in recipes.items()
     }
@@ -118,8 +124,8 @@ def run(validation: Study, test: Study, store: Store, methods: Sequence[str], bu
     return Compared(validation, test, recipes, chosen, tested, (reference, policy), comparison)
 
 
-def _spent(method: str, study: Study, store: Store, budget: Budget, tools: Tools) -> Iterator[Recipe]:
-    """The recipes that a method measures on validation items, with both ends, ``budget.points`` in all."""
+def spent(method: str, study: Study, store: Store, budget: Budget, tools: Tools) -> Iterator[Recipe]:
+    """The recipes that a method measures on a study's items, each as soon as it is; with both ends, ``budget.points`` in all."""
     base = method.removesuffix(SPACED)
     if base == SEARCH:
         yield from tools.search(budget)
@@ -176,7 +182,10 @@ def _point(store: Store, study: Study, recipe: Recipe) -> Point:
 
 
 def words(found: Compared) -> list[str]:
-    """What was found, a sentence each: every method against the first, on hypervolume and on ability at matched reward."""
+    """What was found, a sentence each: every method against the first, on hypervolume and on ability at matched reward.
+
+    After these, what methods use that the paper's HMA does not.
+    """
     first, *others = found.tested
     told = []
     for name in others:
@@ -186,7 +195,12 @@ def words(found: Compared) -> list[str]:
             f"At {share:.0%} of the policy's gain in reward: {comparisons.in_words(name, first, ability, ABILITY)}"
             for share, ability in against.abilities.items()
         ]
-    return told
+    return told + [f"{name}: {BEYOND_PAPER[base]}" for name in found.tested if (base := base_of(name)) in BEYOND_PAPER]
+
+
+def base_of(method: str) -> str:
+    """A method's name without its group, its differences, and how its points are spaced."""
+    return method.removesuffix(SPACED).partition(":")[0]
 
 
 def to_dict(found: Compared, budget: Budget) -> dict[str, Any]:

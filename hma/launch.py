@@ -13,6 +13,7 @@ import ipaddress
 import os
 import socket
 import sys
+import threading
 import webbrowser
 from collections.abc import Collection
 from importlib.util import find_spec
@@ -165,7 +166,17 @@ class _Front:
 
 
 def _streamlit() -> Any:
-    """Streamlit's app, imported and built."""
+    """Streamlit's app, imported and built. What the first page shows is read meanwhile, until a browser asks for it."""
     import streamlit
 
-    return streamlit.App(ROOT / "app.py")
+    app = streamlit.App(ROOT / "app.py")
+    threading.Thread(target=_read_ahead, name="hma-read-ahead", daemon=True).start()
+    return app
+
+
+def _read_ahead() -> None:
+    """Import the first page and read its points. What fails is left to the page, which says so to whoever opens it."""
+    with contextlib.suppress(Exception):
+        from hma.ui import access, explore  # noqa: F401
+
+        access.read_ahead()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -16,6 +16,9 @@ from hma.core.recipe import Recipe
 from hma.core.statistics import Result
 from hma.core.study import Study
 from hma.errors import StoreError
+
+_AT_ONCE = 500
+"""Keys that one question names: SQLite takes 999 in every version."""
 
 
 @dataclass(frozen=True)
@@ -137,23 +140,31 @@ def _write_result(connection: sqlite3.Connection, key: str, name: str, result: R
     )
 
 
-def read_point(connection: sqlite3.Connection, key: str, scores: Mapping[str, Score], ability: Score) -> Point:
-    """The point of a key, with scores that were derived from its results."""
-    recipe, method, device, measured_at, seconds, timings, effective = connection.execute(
-        "SELECT recipe, method, device, measured_at, elapsed_seconds, timings, effective_alphas FROM points WHERE key = ?", (key,)
-    ).fetchone()
-    return Point(
-        key,
-        Recipe.from_dict(json.loads(recipe)),
-        scores,
-        ability,
-        method=method,
-        measured_at=measured_at,
-        elapsed_seconds=seconds,
-        device=device,
-        timings=json.loads(timings),
-        effective_alphas=tuple(json.loads(effective)) if effective else (),
-    )
+def read_points(connection: sqlite3.Connection, scored: Mapping[str, tuple[Mapping[str, Score], Score]]) -> dict[str, Point]:
+    """The points of these keys, each with the scores and the mean ability that were derived from its results."""
+    read = "key, recipe, method, device, measured_at, elapsed_seconds, timings, effective_alphas"
+    found = {}
+    for keys in _batches([*scored]):
+        asked = f"SELECT {read} FROM points WHERE key IN ({','.join('?' * len(keys))})"
+        for key, recipe, method, device, measured_at, seconds, timings, effective in connection.execute(asked, keys):
+            found[key] = Point(
+                key,
+                Recipe.from_dict(json.loads(recipe)),
+                *scored[key],
+                method=method,
+                measured_at=measured_at,
+                elapsed_seconds=seconds,
+                device=device,
+                timings=json.loads(timings),
+                effective_alphas=tuple(json.loads(effective)) if effective else (),
+            )
+    return found
+
+
+def _batches(keys: list[str]) -> Iterator[list[str]]:
+    """The keys, as many at a time as one question may name."""
+    for start in range(0, len(keys), _AT_ONCE):
+        yield keys[start : start + _AT_ONCE]
 
 
 def read_results(
@@ -166,11 +177,13 @@ def read_results(
     found: dict[str, dict[str, Result]] = {point: {} for point in points}
     item_sets: dict[str, tuple[int, tuple[str, ...], tuple[str, ...]]] = {}
     texts = "outputs" if outputs else "NULL"
-    for point in points:
+    for keys in _batches(points):
         rows = connection.execute(
-            f"SELECT name, aggregation, item_set, items, {texts} FROM results WHERE point = ? ORDER BY rowid", (point,)
+            f"SELECT point, name, aggregation, item_set, items, {texts} FROM results "
+            f"WHERE point IN ({','.join('?' * len(keys))}) ORDER BY rowid",
+            keys,
         )
-        for name, aggregation, item_set, items, said in rows:
+        for point, name, aggregation, item_set, items, said in rows:
             if item_set not in item_sets:
                 count, *names = _read_item_set(connection, item_set)
                 item_sets[item_set] = count, *(some[:num_items] for some in names)

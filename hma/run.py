@@ -17,7 +17,8 @@ AGAIN = "again"
 class Plan:
     """What a run does, and what the store says of its points (``method``).
 
-    It measures ``recipes``, or does ``fits`` and measures the merge of each, or searches with a ``budget``: one of the three.
+    It measures ``recipes``, or does ``fits`` and measures the merge of each, or spends a ``budget`` as the method does that
+    ``method`` names among ``comparing.METHODS`` (a search, or points along a path): one of the three.
     """
 
     method: str
@@ -32,6 +33,10 @@ class Plan:
     @classmethod
     def search(cls, budget: Budget) -> Plan:
         return cls(SEARCH, budget=budget)
+
+    @property
+    def is_search(self) -> bool:
+        return self.method == SEARCH
 
     @property
     def num_points(self) -> int:

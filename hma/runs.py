@@ -15,7 +15,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from hma import searching
+from hma import comparing, searching
+from hma.comparing import Budget, Tools
 from hma.core.descent import Step
 from hma.core.fit import Fit
 from hma.core.recipe import Recipe
@@ -201,18 +202,30 @@ class Runs:
     def _do(self, run_id: int) -> None:
         run = self._run(run_id)
         if run.plan.budget is not None:
-            budget, study = run.plan.budget, run.study
-            searching.run(
-                self._engine, study, budget, lambda some: self._measure(run_id, some), lambda job: self._wait(run_id, job)
-            )
+            for _ in comparing.spent(run.plan.method, run.study, self._engine.store, run.plan.budget, self._tools(run_id)):
+                pass
         elif run.plan.fits:
             for fit in run.plan.fits:
-                self._measure(run_id, [self._fitted(run_id, fit)])
+                self._measure(run_id, [recipe_of(fit, self._fitted(run_id, fit))])
         else:
             self._measure(run_id, run.plan.recipes)
 
-    def _fitted(self, run_id: int, fit: Fit) -> Recipe:
-        """The merge of a fit's alphas. Raises Cancelled or MeasureError."""
+    def _tools(self, run_id: int) -> Tools:
+        """What a method that spends a budget needs, for a run's own study."""
+        study = self._run(run_id).study
+
+        def measure(_: Study, recipes: Sequence[Recipe], method: str) -> None:
+            self._measure(run_id, recipes)
+
+        def search(budget: Budget) -> list[Recipe]:
+            return searching.run(
+                self._engine, study, budget, lambda some: self._measure(run_id, some), lambda job: self._wait(run_id, job)
+            )
+
+        return Tools(measure, lambda fit: [self._fitted(run_id, fit)], search)
+
+    def _fitted(self, run_id: int, fit: Fit) -> Step:
+        """A fit's last step. Raises Cancelled or MeasureError."""
         self._check(run_id)
         run = self._run(run_id)
         job = self._engine.fit(run.study, fit, SWEEP)
@@ -221,7 +234,7 @@ class Runs:
         if job.state != "finished":
             raise MeasureError(job.message)
         assert isinstance(job.answer, Step)
-        return recipe_of(fit, job.answer)
+        return job.answer
 
     def _measure(self, run_id: int, recipes: Sequence[Recipe]) -> None:
         """Have recipes measured, and count what is there. Raises Cancelled, or MeasureError after all the rest is measured."""

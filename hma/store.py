@@ -130,10 +130,13 @@ class Store:
                 return None
             return self._load(connection, Study.from_dict(json.loads(row[0])), [key], num_items or row[1])[0]
 
-    def results(self, key: str, num_items: int | None = None) -> dict[str, Result]:
-        """A point's per-item results by name, with outputs, of its first ``num_items`` items; empty for an unknown key."""
+    def results(self, key: str, num_items: int | None = None, outputs: bool = True) -> dict[str, Result]:
+        """A point's per-item results by name, of its first ``num_items`` items; empty for an unknown key.
+
+        Without ``outputs`` the texts are left where they are.
+        """
         with self._connection() as connection:
-            return rows.read_results(connection, [key], num_items)[key]
+            return rows.read_results(connection, [key], num_items, outputs)[key]
 
     def answered(self, study: Study) -> frozenset[str]:
         """The keys of the study's points whose answers to the chat prompts were kept."""
@@ -231,11 +234,9 @@ class Store:
             missing = [key for key in keys if (key, num_items) not in self._points]
         results = rows.read_results(connection, missing, num_items, outputs=False)
         scored = scores_of([results[k] for k in missing], study.groups, study.shares)
-        for key, (scores, ability) in zip(missing, scored, strict=True):
-            point = rows.read_point(connection, key, scores, ability)
-            with self._lock:
-                self._points[key, num_items] = point
+        found = rows.read_points(connection, dict(zip(missing, scored, strict=True)))
         with self._lock:
+            self._points |= {(key, num_items): point for key, point in found.items()}
             return [self._points[key, num_items] for key in keys]
 
     @contextlib.contextmanager

@@ -157,7 +157,7 @@ def test_the_app_is_given_whole_paths_since_it_changes_its_working_folder(tiny_p
     given = {}
     monkeypatch.setattr(program, "launch", lambda port, address, **places: given.update(places))
     command = ["app", "--reference", "here/reference", "--policy", "here/policy", "--suite", str(tiny_suite)]
-    done = CliRunner().invoke(program.app, [*command, "--store", "mine.sqlite"])
+    done = CliRunner().invoke(program.commands(), [*command, "--store", "mine.sqlite"])
     assert done.exit_code == 0, done.output
     monkeypatch.chdir("/")
     for name in ("reference", "policy", "suite"):

@@ -47,7 +47,7 @@ ALLOWED = {
     "exports": {"checkpoints", "core", "errors", "text"},
     "lookup": {"board", "core", "errors", "methods", "options", "store", "study", "text"},
     "sure_cli": {"board", "core", "errors", "lookup", "options", "report", "store", "text", "verb"},
-    "launch": {"errors"},
+    "launch": {"errors", "ui"},
     "race": {"core", "errors", "evaluate", "store"},
     "measuring": {"core", "engine", "errors", "jobs", "report", "text"},
     "sweep_cli": {"board", "core", "engine", "errors", "measuring", "methods", "options", "race", "report", "verb"},
@@ -59,7 +59,7 @@ ALLOWED = {
     "fit_cli": {"board", "core", "engine", "errors", "measuring", "methods", "options", "report", "verb"},
     "comparing": {"core", "errors", "methods", "store"},
     "run": {"comparing", "core"},
-    "runs": {"core", "engine", "errors", "jobs", "methods", "run", "searching"},
+    "runs": {"comparing", "core", "engine", "errors", "jobs", "methods", "run", "searching"},
     "searching": {"comparing", "core", "engine", "errors", "store"},
     "compare_cli": {"comparing", "core", "engine", "fit_cli", "measuring", "options", "report", "searching", "store"}
     | {"study", "verb"},

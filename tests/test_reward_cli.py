@@ -51,7 +51,7 @@ def test_the_app_is_given_the_program_by_its_whole_path(options, liking, tmp_pat
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(program, "launch", lambda port, address, **places: given.update(places))
     command = ["app", *map(str, options), "--store", "mine.sqlite", "--reward", "liking.py:reward"]
-    done = CliRunner().invoke(program.app, command)
+    done = CliRunner().invoke(program.commands(), command)
     assert done.exit_code == 0, done.output
     assert given["program"] == liking
 

@@ -53,7 +53,7 @@ def said(place, board, monkeypatch):
     monkeypatch.setenv("COLUMNS", "150")
 
     def run(*arguments):
-        done = CliRunner().invoke(program.app, [*map(str, arguments), *map(str, given)], catch_exceptions=True)
+        done = CliRunner().invoke(program.commands(), [*map(str, arguments), *map(str, given)], catch_exceptions=True)
         if done.exception is not None:
             raise done.exception
         return json.loads(done.stdout) if "--json" in arguments else " ".join(done.stdout.split())

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import moocore
 import numpy as np
 
 from hma.core import front as fronts
 from hma.core import statistics
+from hma.core.difference import is_enough, share_of_ties
 from hma.core.point import Point
 from hma.core.sure import resampled_planes
 
@@ -19,16 +20,17 @@ SHARES_OF_GAIN = (0.98, 0.95, 0.90, 0.80)
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number on test items with its 95 % interval over them."""
+    """A number on test items with its 95 % interval over them. ``is_enough``: of a difference, whether enough items differ."""
 
     value: float
     low: float
     high: float
+    is_enough: bool = True
 
     @property
     def is_shown(self) -> bool:
-        """Of a difference: whether its interval leaves zero out."""
-        return not self.low <= 0 <= self.high
+        """Of a difference: whether its interval leaves zero out, and enough items differ."""
+        return self.is_enough and not self.low <= 0 <= self.high
 
     def to_dict(self) -> dict[str, float | bool]:
         return {"value": self.value, "low": self.low, "high": self.high, "is_shown": self.is_shown}
@@ -72,13 +74,14 @@ def compare(methods: Mapping[str, Sequence[Point]], reference: Point, policy: Po
         name: _Samples.of(planes, sorted({*both, *(place[p.key] for p in points)}), both) for name, points in methods.items()
     }
     first, *others = samples.values()
+    num_items = min(min(p.reward.num_items, p.ability.fewest_items or p.ability.num_items) for p in every)
     return Comparison(
         {name: _estimate(found.hypervolumes) for name, found in samples.items()},
         {name: {share: _estimate(a) for share, a in found.abilities.items()} for name, found in samples.items()},
         {
             name: Against(
-                _estimate(found.hypervolumes - first.hypervolumes),
-                {share: _estimate(found.abilities[share] - first.abilities[share]) for share in SHARES_OF_GAIN},
+                _less(found.hypervolumes - first.hypervolumes, num_items),
+                {share: _less(found.abilities[share] - first.abilities[share], num_items) for share in SHARES_OF_GAIN},
             )
             for name, found in zip(list(samples)[1:], others, strict=True)
         },
@@ -121,6 +124,11 @@ def _values(points: Sequence[Point]) -> np.ndarray:
 def _estimate(samples: np.ndarray) -> Estimate:
     value = float(samples[0])
     return Estimate(value, *statistics.mirrored_interval(value, samples[1:]))
+
+
+def _less(samples: np.ndarray, num_items: int) -> Estimate:
+    """A difference over so many items."""
+    return replace(_estimate(samples), is_enough=is_enough(num_items, share_of_ties(samples[1:])))
 
 
 def chosen(points: Sequence[Point]) -> list[Point]:

@@ -42,7 +42,17 @@ class Difference:
         Each interval stands by itself: of many differences that are none, one in twenty is shown by chance, and a pair
         that was picked for its difference is shown more often than that.
         """
-        return self.num_items >= FEWEST_ITEMS and self.ties <= _MOST_TIES and not self.low <= 0 <= self.high
+        return self.is_enough and not self.low <= 0 <= self.high
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether so many items differ that any difference could be shown."""
+        return is_enough(self.num_items, self.ties)
+
+
+def is_enough(num_items: int, ties: float) -> bool:
+    """Whether a difference can be shown on so many items, with this share of resamples in which there is none."""
+    return num_items >= FEWEST_ITEMS and ties <= _MOST_TIES
 
 
 def difference(one: Score, other: Score) -> Difference:
@@ -73,7 +83,12 @@ def differences(
 
 
 def _difference(value: float, samples: np.ndarray, num_items: int) -> Difference:
-    return Difference(value, *statistics.interval(samples), num_items, float((np.abs(samples) < 1e-9).mean()))
+    return Difference(value, *statistics.interval(samples), num_items, share_of_ties(samples))
+
+
+def share_of_ties(samples: np.ndarray) -> float:
+    """The share of resamples ``(NUM_RESAMPLES,)`` of a difference in which there is none."""
+    return float((np.abs(samples) < 1e-9).mean())
 
 
 def difference_samples(

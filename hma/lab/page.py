@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hma import look
+from hma.comparing import base_of
 from hma.core.compare import Estimate
+from hma.core.fit import ADAMERGING, TWO_SIDED
 from hma.core.front import front
 from hma.lab.claims import CLAIMS, FAILS, HOLDS, UNDECIDED, verdicts
 from hma.lab.replication import Replicated
@@ -43,7 +45,9 @@ def _markdown(found: Sequence[Replicated], points: int, num_items: int) -> str:
         "Made by `python -m hma lab report`. Every method measured the same number of points "
         f"({points}, both ends among them) on {num_items} validation items of each metric, and is judged by its own front of "
         f"these on {num_items} test items. Hypervolumes are per cent of the box between the ends; intervals are 95 % over test "
-        f"items, paired between methods. A claim **{HOLDS}** where the interval of every seed lies above zero, **{FAILS}** where "
+        f"items, paired between methods. Of RLHF itself, of its early stops, and of single parts nothing is chosen: they "
+        "stand as they are on test items. Intervals say what other items would do, not what other texts to fit on would. "
+        f"A claim **{HOLDS}** where the interval of every seed lies above zero, **{FAILS}** where "
         f"one lies below, and is **{UNDECIDED}** otherwise.",
     ]
     for scenario in scenarios:
@@ -79,8 +83,14 @@ def _methods(pairs: Sequence[Replicated]) -> list[str]:
     for blocks, compared in pairs[0].compared.items():
         for name in compared.tested:
             cells = (pair.compared[blocks].comparison.hypervolumes[name] for pair in pairs)
-            rows.append(f"| {name.replace('|', ', ')} | {blocks} | {' | '.join(_cell(cell, 1) for cell in cells)} |")
+            rows.append(f"| {_title(name)} | {blocks} | {' | '.join(_cell(cell, 1) for cell in cells)} |")
     return rows
+
+
+def _title(method: str) -> str:
+    """A method's name, fit for a table, with what it uses that the paper's HMA does not."""
+    uses = {TWO_SIDED: " (task prompts)", ADAMERGING: " (labels)"}.get(base_of(method), "")
+    return method.replace("|", ", ") + uses
 
 
 def _cell(estimate: Estimate, digits: int) -> str:
@@ -106,7 +116,8 @@ def _picture(pair: Replicated, file: Path) -> None:
             if name in compared.tested:  # On its finest partition.
                 members = front([*compared.tested[name], *compared.ends])
                 places = [p.reward.value for p in members], [p.ability.value for p in members]
-                axes.plot(*places, marker, color=colour, markersize=4.5, linewidth=1, label=f"{name}, {blocks} blocks")
+                label = f"{_title(name)}, {blocks} blocks"
+                axes.plot(*places, marker, color=colour, markersize=4.5, linewidth=1, label=label)
                 break
     axes.set(xlabel="alignment reward", ylabel=look.ABILITY_TITLE, title=f"{pair.scenario}, seed {pair.seed}: test items")
     axes.legend(fontsize=8, frameon=False)

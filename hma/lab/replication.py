@@ -147,7 +147,7 @@ def _of_parts(store: Store, study: Study, parts: Partition, alone: Sequence[Reci
 
 def _estimate(difference: Difference, sign: int = 1) -> Estimate:
     low, high = sorted((sign * difference.low, sign * difference.high))
-    return Estimate(sign * difference.value, low, high)
+    return Estimate(sign * difference.value, low, high, difference.is_enough)
 
 
 def early_stopping(folder: Path, study: Study, say: Say) -> tuple[list[dict[str, Result]], bool]:
@@ -170,7 +170,9 @@ def early_stopping(folder: Path, study: Study, say: Say) -> tuple[list[dict[str,
         {n: {"aggregation": r.aggregation, "items": r.items.tolist(), "ids": list(r.ids)} for n, r in point.items()}
         for point in found
     ]
-    file.write_text(json.dumps({"study": study.view, "is_own": is_own, "path": kept}), encoding="utf-8")
+    whole = file.with_suffix(".new")  # Minutes of training: what is cut short while it is written never takes the place of it.
+    whole.write_text(json.dumps({"study": study.view, "is_own": is_own, "path": kept}), encoding="utf-8")
+    whole.replace(file)
     return found, is_own
 
 

@@ -80,8 +80,15 @@ def board(of: Study) -> Board:
     store = engine().store
     made_of = (str(store.path), of.view, store.revision(of))
     if st.session_state.get("board_of") != made_of:
-        st.session_state["board"], st.session_state["board_of"] = Board.read(store, of), made_of
+        st.session_state["board"], st.session_state["board_of"] = _board(made_of, repr(of), of), made_of
     return st.session_state["board"]
+
+
+def read_ahead() -> None:
+    """Read what a person sees first, before anybody asks: the board of the first size's validation items, and how sure it is."""
+    first = study_of(named())
+    store = engine().store
+    _board((str(store.path), first.view, store.revision(first)), repr(first), first).sureness  # noqa: B018
 
 
 @dataclass(frozen=True)
@@ -203,6 +210,12 @@ def _engine(store: str | None) -> Engine:
 @st.cache_resource(show_spinner=False)
 def _runs(store: str | None) -> Runs:
     return Runs(_engine(store))
+
+
+# One board for every person, who else would each wait for what was read already; of a few studies, for points take memory.
+@st.cache_resource(show_spinner=False, max_entries=4)
+def _board(made_of: tuple[str, str, int], study: str, _of: Study) -> Board:
+    return Board.read(engine().store, _of)
 
 
 @st.cache_resource(show_spinner=False)

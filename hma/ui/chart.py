@@ -7,7 +7,7 @@ from html import escape
 from typing import Any
 
 from hma import look, ranges, text
-from hma.core.point import Point
+from hma.core.point import Point, Score
 from hma.core.study import Axis
 from hma.look import INK, MA_COLOUR, NEUTRAL
 
@@ -47,7 +47,8 @@ def figure(
     for series in look.SERIES:
         kind = [p for p in points if look.series_of(p) == series.name]
         style = {"symbol": series.symbol, "colour": series.colour or INK[theme], "size": series.size}
-        data += _markers(kind, members, barred, {"name": series.title, "legendgroup": series.name, "type": scatter}, style)
+        data += _bars([p for p in kind if p.key in barred], style["colour"])
+        data += _markers(kind, members, {"name": series.title, "legendgroup": series.name, "type": scatter}, style)
     data.append(_picker(points, selected, members, theme, scatter))
     return {"data": data, "layout": layout(points, front, ends, selected, range_mode, theme, reward, revision)}
 
@@ -83,9 +84,7 @@ def _ma_path(points: Sequence[Point]) -> list[dict[str, Any]]:
     ]
 
 
-def _markers(
-    points: Sequence[Point], members: set[str], barred: set[str], common: dict[str, Any], style: dict[str, Any]
-) -> list[dict[str, Any]]:
+def _markers(points: Sequence[Point], members: set[str], common: dict[str, Any], style: dict[str, Any]) -> list[dict[str, Any]]:
     """One trace for the filled markers on the front, one for the open ones that another point beats."""
     traces: list[dict[str, Any]] = []
     for on_front in (False, True):
@@ -100,8 +99,6 @@ def _markers(
                 "x": [p.reward.value for p in kept],
                 "y": [p.ability.value for p in kept],
                 "customdata": [p.key for p in kept],
-                "error_x": _bars([p.reward if p.key in barred else None for p in kept], style["colour"]),
-                "error_y": _bars([p.ability if p.key in barred else None for p in kept], style["colour"]),
                 "marker": {
                     "symbol": symbol,
                     "size": style["size"] if on_front else style["size"] - 2,
@@ -120,13 +117,30 @@ def _markers(
     return traces
 
 
-def _bars(scores: list[Any], colour: str) -> dict[str, Any]:
-    """Thin 95 % bars, asymmetric; None draws none."""
+def _bars(points: Sequence[Point], colour: str) -> list[dict[str, Any]]:
+    """Thin 95 % bars, asymmetric, in a trace of their own: a marker without bars would be asked for its bars all the same."""
+    if not points:
+        return []
+    return [
+        {
+            "type": "scatter",
+            "mode": "none",
+            "x": [p.reward.value for p in points],
+            "y": [p.ability.value for p in points],
+            "error_x": _reach([p.reward for p in points], colour),
+            "error_y": _reach([p.ability for p in points], colour),
+            "hoverinfo": "skip",
+            "showlegend": False,
+        }
+    ]
+
+
+def _reach(scores: Sequence[Score], colour: str) -> dict[str, Any]:
     return {
         "type": "data",
         "symmetric": False,
-        "array": [None if s is None else s.high - s.value for s in scores],
-        "arrayminus": [None if s is None else s.value - s.low for s in scores],
+        "array": [s.high - s.value for s in scores],
+        "arrayminus": [s.value - s.low for s in scores],
         "thickness": 1,
         "width": 0,
         "color": colour,

@@ -28,8 +28,8 @@ READING = """
   Intervals are 95 % over items, mirrored, since a front takes the best of its points by luck. Where the interval of a difference
   holds zero, **no difference is shown**: that is not the same as no difference. Each interval stands by itself: of many
   differences that are none, one in twenty is shown by chance.
-- **Budgets**: a method with more points has more tries and a denser front. MA is a special case of HMA, so that HMA with many
-  points hardly loses on the items that chose. `python -m hma compare` measures equal budgets from the start.
+- **Budgets**: a method with more points has more tries and a denser front. A share per block may be the same for all, so that
+  whoever tries many hardly loses to MA on the items that chose. `python -m hma compare` measures equal budgets from the start.
 """
 
 

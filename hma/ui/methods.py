@@ -8,6 +8,7 @@ import streamlit as st
 
 from hma import text
 from hma.board import Board
+from hma.comparing import BALANCES
 from hma.core.study import Study
 from hma.errors import HmaError
 from hma.runs import Plan
@@ -66,7 +67,7 @@ def _say_items(study: Study, plan: Plan) -> None:
     """What to know of the items that its points are measured on, where these are for reporting."""
     if study.split != "test":
         return
-    if plan.fits:
+    if plan.fits or (plan.budget and not plan.is_search):
         st.caption("Fits never see test items, whichever items are chosen above; their points are measured on them.")
     else:
         st.warning("These are test items, which are for reporting. Alphas that are chosen on them look better than they are.")
@@ -93,6 +94,8 @@ def _cost(board: Board, plan: Plan, missing: int | None) -> str:
     if plan.fits:
         steps = plan.fits[0].max_steps
         rest = f" Before each comes a fit of at most {steps} steps, whose time is not known beforehand."
+    elif plan.budget and not plan.is_search:
+        rest = f" Before them come {len(BALANCES)} fits that lay the path, whose time is not known beforehand."
     elif plan.budget:
         rest = " That is at most: points that the store has cost nothing. Choosing each one takes a little besides."
     return f"{points}{known}.{rest}"

@@ -142,7 +142,7 @@ def _verdict(found: Preflight) -> str:
 
 
 def _line(mark: str, said: str) -> None:
-    st.caption(f"{_MARKS[mark]} {said}")
+    st.markdown(f"{_MARKS[mark]} {said}")
 
 
 def _open(chosen: Sources) -> None:

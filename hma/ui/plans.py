@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import streamlit as st
 
@@ -12,6 +12,7 @@ from hma.comparing import OFFSET, RANDOM, SEARCH, SPACED, Budget
 from hma.contenders import BEYOND, HMA, MA, OWN
 from hma.core import alphas as alphas_of
 from hma.core.fit import ADAMERGING, PROXY, TWO_SIDED, TWO_SIDED_FREE, Fit
+from hma.core.partition import OWN as OWN_PARTS
 from hma.core.partition import Partition
 from hma.core.study import Study
 from hma.methods import sweeps
@@ -30,7 +31,7 @@ class Method:
 
 _COMPARED = {
     MA: "MA",
-    HMA: "HMA",
+    HMA: "HMA by any method",
     OWN: "Own points",
     BEYOND: "Extrapolation",
     sweeps.GRID: "Grid",
@@ -46,7 +47,7 @@ COMPARE = "compare"
 def title(plan: Plan) -> str:
     """What a plan's run is called."""
     others = {COMPARE: "Points of a comparison", AGAIN: "Measure again with more items"}
-    return others.get(plan.method) or METHODS[plan.method].title
+    return others.get(plan.method) or method_title(plan.method)
 
 
 def method_title(name: str) -> str:
@@ -60,7 +61,8 @@ def method_title(name: str) -> str:
 def details(plan: Plan) -> str:
     """The settings of a plan in a few words."""
     if plan.budget:
-        return f"{plan.budget.points} points, {_blocks(plan.budget.partition)}, seed {plan.budget.seed}"
+        rest = f", seed {plan.budget.seed}" if plan.is_search else " along its path"
+        return f"{plan.budget.points} points, {_blocks(plan.budget.partition)}{rest}"
     if not plan.fits:
         has_blocks = plan.method not in (sweeps.SWEEP, COMPARE, AGAIN)
         return text.count(plan.num_points, "point") + (f", {_blocks(plan.recipes[0].partition)}" if has_blocks else "")
@@ -74,13 +76,15 @@ def _blocks(partition: Partition) -> str:
     return "1 block" if partition.num_blocks == 1 else f"{partition.num_blocks} blocks"
 
 
-def _partition(study: Study) -> Partition:
-    """The blocks that a person chose."""
+def _partition(study: Study, blocks: int = 3, own: bool = False) -> Partition:
+    """The blocks that a person chose; at first so many, with embeddings, norm and head by themselves or not."""
+    finest = "" if blocks <= 3 else "_finest"
     count = st.number_input(
-        "Blocks of layers", 1, study.num_layers, min(3, study.num_layers), key="plan_blocks",
-        help="Every block has a share of its own. The sliders of Explore can say three equal blocks, and what divides into them.",
+        "Blocks of layers", 1, study.num_layers, min(blocks, study.num_layers), key=f"plan_blocks{finest}",
+        help="Every block has a share of its own. A finer partition can say more.",
     )  # fmt: skip
-    return study.partition(int(count))
+    own = st.toggle("Embeddings, final norm and head by themselves", own, key=f"plan_own{finest}")
+    return replace(study.partition(int(count)), own=OWN_PARTS if own else ())
 
 
 def _steps() -> int:
@@ -135,14 +139,25 @@ def _adamerging(study: Study) -> Plan:
     return Plan(ADAMERGING, fits=tuple(Fit(partition, ADAMERGING, mean, group=group) for mean in _means()))
 
 
+_PATH, _SINGLE = "Along its whole path", "At balances of my own"
+
+
 def _two_sided(objective: str) -> Callable[[Study], Plan]:
     def form(study: Study) -> Plan:
-        partition = _partition(study)
+        partition = _partition(study, study.num_layers, own=True)
+        where = st.segmented_control("Points", (_PATH, _SINGLE), default=_PATH, required=True, key="plan_where")
+        if where == _PATH:
+            return Plan(objective + SPACED, budget=Budget(_path_points(), partition))
         about = "How much the policy's side weighs: towards 1 the merge moves to the policy, towards 0 to the reference."
         balances = _numbers("Balances", "0.2, 0.5, 0.8", "plan_balances", about)
         return Plan(objective, fits=tuple(Fit(partition, objective, balance=balance) for balance in balances))
 
     return form
+
+
+def _path_points() -> int:
+    about = "Both ends are among them; each of the others goes to the widest gap of the front so far."
+    return int(st.number_input("Number of points", 3, 500, 11, key="plan_path_points", help=about))
 
 
 def _search(study: Study) -> Plan:
@@ -164,7 +179,7 @@ METHODS = {
         _proxy,
     ),
     TWO_SIDED: Method(
-        "Two-sided",
+        "Two-sided with task prompts",
         "Makes answers of both models likely; a balance says whose count for more.",
         "It uses task prompts, which the paper's HMA does not. No labels.",
         _two_sided(TWO_SIDED),

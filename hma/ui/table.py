@@ -20,7 +20,7 @@ _METHODS = {
     "grid": "a grid",
     "partwise": "a partwise sweep",
     "proxy": "a fit by proxy distillation (HMA)",
-    "two-sided": "a two-sided fit",
+    "two-sided": "a two-sided fit (uses task prompts)",
     "two-sided-free": "a two-sided fit without task prompts",
     "adamerging": "a fit to labels (AdaMerging)",
     "search": "a search",
@@ -38,12 +38,18 @@ def measured_by(method: str) -> str:
 
 def choose(board: Board) -> None:
     """The list of all points as a select box: the chart's twin for the keyboard."""
-    names = {p.key: listed(board, p) for p in sorted(board.points, key=lambda p: -p.reward.value)}
+    names = _names(str(access.engine().store.path), board.study.view, board.revision, board)
     key = _key(board)
     st.selectbox(
         "Selected point: all points from the highest reward down", list(names), list(names).index(state.view().selected),
         format_func=names.get, key=key, on_change=_chosen, args=(board, key), label_visibility="collapsed",
     )  # fmt: skip
+
+
+@st.cache_resource(show_spinner=False, max_entries=4)
+def _names(store: str, study: str, revision: int, _board: Board) -> dict[str, str]:
+    """What the board's points are called in the list, by key: worded once a revision, since there may be thousands."""
+    return {p.key: listed(_board, p) for p in sorted(_board.points, key=lambda p: -p.reward.value)}
 
 
 def _chosen(board: Board, key: str) -> None:
@@ -75,11 +81,11 @@ def show_point(board: Board, point: Point) -> None:
 
 def _scores(board: Board, point: Point) -> str:
     """The table of scores as HTML; every text from a suite is escaped."""
-    results = access.engine().store.results
+    store = access.engine().store
     lost: dict[str, Difference] = {}
     gain: Difference | None = None
     if board.reference is not None:
-        before, here = (results(p.key, board.study.num_items) for p in (board.reference, point))
+        before, here = (store.results(p.key, board.study.num_items, outputs=False) for p in (board.reference, point))
         lost = taxes(before, here, board.study.groups)
         gain = difference(point.reward, board.reference.reward)
     rows = [_row(board.study.reward, point, board, REWARD, None)]

@@ -78,6 +78,21 @@ def test_a_policy_that_gained_nothing_still_has_a_point_at_its_reward():
     assert found.hypervolumes["ma"].value == 100
 
 
+def test_what_a_few_items_say_is_not_shown():
+    """All of five items agree that one merge is better, in each of their resamples: chance has them do so once in 16 tries."""
+    values = [(0, 80), (2, 70), (3, 75), (4, 40)]
+    for num, is_shown in ((5, False), (6, True)):
+        results = [
+            {"reward": made.mean(np.full(num, float(reward))), "task": made.mean(np.full(num, float(ability)), "t")}
+            for reward, ability in values
+        ]
+        reference, one, other, policy = made.points(results, GROUPS, [(1.0,) * 3, (0.5, 0, 0), (0.4, 0, 0), (0.0,) * 3])
+        found = compare({"ma": [one], "hma": [other]}, reference, policy).against["hma"]
+        assert found.hypervolume.low > 0
+        assert found.hypervolume.is_shown == is_shown
+        assert "No difference" in in_words("hma", "ma", found.hypervolume, "%") or is_shown
+
+
 def test_nothing_is_not_compared():
     reference, policy = points([(0, 80), (4, 40)])
     with pytest.raises(ValueError, match="nothing to compare"):

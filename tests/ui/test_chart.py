@@ -129,9 +129,17 @@ def test_both_ends_are_labelled_and_the_reference_has_its_line():
 
 
 def bars(figure, alphas):
-    trace = trace_of(figure, alphas)
-    place = trace["customdata"].index(f"key {Recipe(PARTITION, alphas).alphas}")
-    return trace["error_y"]["array"][place], trace["error_x"]["arrayminus"][place]
+    """How far a point's bars reach up and to the left; None for a point that has none."""
+    own = trace_of(figure, alphas)
+    place = own["customdata"].index(f"key {Recipe(PARTITION, alphas).alphas}")
+    found = [
+        (trace["error_y"]["array"][i], trace["error_x"]["arrayminus"][i])
+        for trace in figure["data"]
+        for i, at in enumerate(zip(trace["x"], trace["y"], strict=True))
+        if "error_x" in trace and at == (own["x"][place], own["y"][place])
+    ]
+    assert len(found) <= 1
+    return found[0] if found else (None, None)
 
 
 def test_bars_are_for_none_the_front_or_all():
@@ -140,6 +148,16 @@ def test_bars_are_for_none_the_front_or_all():
     assert bars(drawn(bars="front"), (0, 1, 0)) == (None, None)
     assert bars(drawn(bars="front", selected="key (0.0, 1.0, 0.0)"), (0, 1, 0))[0] == pytest.approx(0.5)
     assert bars(drawn(bars="all"), (0, 1, 0))[0] == pytest.approx(0.5)
+
+
+def test_bars_have_the_colour_of_their_points_and_are_not_pointed_at():
+    figure = drawn(bars="all")
+    barred = [trace for trace in figure["data"] if "error_x" in trace]
+    assert sum(len(trace["x"]) for trace in barred) == len(POINTS)
+    colours = {(x, y): t["error_x"]["color"] for t in barred for x, y in zip(t["x"], t["y"], strict=True)}
+    assert colours[4.2, 82.9] == colours[2.6, 80.0] == look.MA_COLOUR
+    assert colours[4.0, 90.0] == look.HMA_COLOUR
+    assert all(trace["mode"] == "none" and trace["hoverinfo"] == "skip" for trace in barred)
 
 
 def test_with_many_points_bars_are_kept_to_the_front():

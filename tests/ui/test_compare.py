@@ -80,12 +80,12 @@ def test_at_first_sight_fronts_are_compared_where_they_were_chosen_and_said_to_b
     assert calm(test)
     found, said = held(store_path, study, reporting), everything(test)
     assert "Chosen and scored on the same items: flattered" in said
-    assert "On the items that chose its points, HMA looks better than MA" in said
+    assert "On the items that chose its points, HMA by any method looks better than MA" in said
     assert f"Measure these {len(found.missing)} points on test items" in [b.label for b in test.button]
     assert f"{len(found.missing)} are not measured on the 40 test items yet: reference" in said
     less = found.comparison.against["hma"].hypervolume
-    assert f"Hypervolume of HMA less that of MA: {less.value:+.0f} % of the box" in said
-    assert "MA 11 and HMA 26 points were measured" in said and "this favours HMA" in said
+    assert f"Hypervolume of HMA by any method less that of MA: {less.value:+.0f} % of the box" in said
+    assert "MA 11 and HMA by any method 26 points were measured" in said and "this favours HMA by any method" in said
     assert f"reward {found.ends[0].reward.value:.2f}".replace("-", "−") in said  # The corner, printed.
     for name in ("ma", "hma"):
         assert f"<td>{len(found.chosen[name])}</td>" in table(test)
@@ -106,7 +106,7 @@ def test_what_was_chosen_is_measured_on_test_items_and_then_reported(page, store
     assert calm(test)
     found, said = held(store_path, study, reporting), everything(test)
     assert found.is_reported
-    assert "HMA offers better trade-offs than MA" in said and "flattered" not in said
+    assert "HMA by any method offers better trade-offs than MA" in said and "flattered" not in said
     assert not any(b.key == "measure_test" for b in test.button)
     assert f"<td>{found.comparison.hypervolumes['hma'].value:.0f}<br>" in table(test)
     assert "40 test items. Filled" in said
@@ -225,7 +225,7 @@ def test_an_end_that_is_missing_is_measured_by_a_button(page, tmp_path, study):
     assert "The policy is not measured on validation items" in said and "No hypervolume yet" in said
     assert "Hypervolume of" not in said
     button(test, "measure_validation").click().run()
-    wait_for(test, lambda t: "Hypervolume of HMA less that of MA" in everything(t))
+    wait_for(test, lambda t: "Hypervolume of HMA by any method less that of MA" in everything(t))
     assert calm(test)
 
 
@@ -297,7 +297,7 @@ def test_it_is_reckoned_once(page, monkeypatch, store_path, study):
     test.run()
     assert len(calls) == 1  # Only where the page is open.
     test.switch_page("pages/compare.py").run()
-    assert len(calls) == 2 and "HMA 27 points" in everything(test)
+    assert len(calls) == 2 and "HMA by any method 27 points" in everything(test)
 
 
 def test_every_chosen_point_is_listed_with_both_scores(page, store_path, study, reporting):
@@ -308,7 +308,7 @@ def test_every_chosen_point_is_listed_with_both_scores(page, store_path, study, 
     rows = test.dataframe[0].value
     assert list(rows[rows["point"] == "MA 0.1"]["on test items"]) == ["not measured yet"]
     assert (rows[rows["point"] != "MA 0.1"]["on test items"] == "measured").all()
-    assert set(rows["method"]) == {"MA", "HMA"}
+    assert set(rows["method"]) == {"MA", "HMA by any method"}
 
 
 # What is said, and the chart by its data.
@@ -365,7 +365,7 @@ def test_an_interval_shows_on_which_side_of_zero_it_ends():
 
 def test_every_method_has_a_title_and_a_style_of_its_own():
     assert {plans.method_title(name) for name in ("ma", "hma", "own", "grid", "two-sided-spaced")} == {
-        "MA", "HMA", "Own points", "Grid", "Two-sided, spaced",
+        "MA", "HMA by any method", "Own points", "Grid", "Two-sided with task prompts, spaced",
     }  # fmt: skip
     assert plans.method_title("adamerging:reading") == "AdaMerging, reading"
     names = ["ma", "hma", "grid", "search", "proxy", "two-sided", "own", "beyond"]

@@ -2,6 +2,7 @@
 
 import pytest
 
+from hma.comparing import BALANCES
 from hma.core.alphas import ladder
 from hma.store import Store
 from hma.study import open_study
@@ -84,7 +85,7 @@ def test_a_sweep_runs_finishes_and_its_points_arrive_on_explore(page, study, sto
 
 
 def test_a_run_is_cancelled_and_goes_on_and_every_session_sees_it(page, app):
-    test = page(seconds=1.0)
+    test = page(seconds=3.0)
     test.number_input(key="plan_steps").set_value(4).run()
     start(test)
     runs = access.runs()
@@ -151,3 +152,21 @@ def test_test_items_are_for_reporting(page, place, store_path):
     pick(test, "proxy")
     assert not test.warning
     assert "Fits never see test items" in everything(test)
+
+
+def test_a_two_sided_path_is_fitted_and_its_points_are_spaced_by_the_gaps(page, study, store_path):
+    test = pick(page(seconds=0.05), "two-sided")
+    assert test.number_input(key="plan_blocks_finest").value == study.num_layers
+    assert "11 points to measure" in everything(test) and "7 fits that lay the path" in everything(test)
+    test.number_input(key="plan_path_points").set_value(5)
+    test.toggle(key="plan_own_finest").set_value(False).run()
+    start(test)
+    over(test, "finished")
+    said = everything(test)
+    assert "**Two-sided with task prompts, spaced** · 5 points, 6 blocks along its path" in said
+    assert "5 points; they stand on Explore." in said
+    (run,) = access.runs().all()
+    assert len(run.fits) == len(BALANCES)
+    found = [point for point in Store(store_path).points(study) if point.method == "two-sided-spaced"]
+    assert 3 <= len(found) <= 5  # Both ends may have been there.
+    assert all(point.recipe.partition.num_blocks == 6 for point in found)
