@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PORT ?= 8501
 NEW_POINTS := runs/new-points.sqlite
 
-.PHONY: run test points lab check setup clean
+.PHONY: run test pictures points lab check setup clean
 
 run: $(VENV)/.runtime
 	$(BIN)/python -m hma app --port $(PORT)
@@ -14,6 +14,11 @@ test: $(VENV)/.development
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest
+
+# Every page in light and dark, wide and narrow, into screenshots/; those that the README shows into docs/.
+pictures: $(VENV)/.development
+	$(BIN)/python -m pytest tests/browser/test_pages.py -k fits
+	$(BIN)/python -m tests.browser.pictures
 
 # Measure the shipped points again: the MA sweep on each choice of items, and a coarse grid to choose by.
 # Interrupted, it goes on where it stopped.

@@ -75,6 +75,7 @@ def commands(of_app_alone: bool = False) -> typer.Typer:
     from hma.export_cli import export, push, verify
     from hma.fit_cli import fit
     from hma.front_cli import front
+    from hma.handout_cli import handout
     from hma.lab.cli import app as lab_app
     from hma.measure_cli import measure
     from hma.pair_cli import delta, preflight
@@ -87,7 +88,7 @@ def commands(of_app_alone: bool = False) -> typer.Typer:
     app.command()(measure)
     app.command()(front)
     app.command("app")(start_app)
-    for verb_of in (sweep, fit, search, compare, difference, power, preflight, delta, export, verify, push):
+    for verb_of in (sweep, fit, search, compare, difference, power, preflight, delta, export, verify, push, handout):
         app.command()(verb_of)
     return app
 

@@ -20,7 +20,9 @@ from hma.evaluate import suite
 from hma.evaluate.chat import Chat
 from hma.samples import Answer, Sample
 
-MOST_PROMPTS = 6
+MOST_PROMPTS, FIRST_PROMPTS = 6, 5
+"""How many prompts a file may hold, and how many of the suite's first it holds where nobody chose any."""
+
 LONGEST = 4000
 """Characters of an answer from which on it is cut, so that the file stays small."""
 

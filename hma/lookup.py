@@ -20,8 +20,9 @@ from hma.study import open_store
 
 _ENDS = {"policy": "0", "reference": "1"}
 
-_OF_READING = ("--rho", "--items", "--effect")
-"""Options of the verbs that read, which those that measure do not take."""
+_OF_READING = ("--rho", "--items", "--effect", "--out", "--point", "--prompts")
+"""Options of the verbs that read, which those that measure do not take; and those of them that stand without a value."""
+_BARE = ("--json", "--force")
 
 _OF_MERGE = ("--blocks", "--pivots", "--own", "--linear-only", "--dtype", "--rounding", "--seed")
 """Options of how a merge is cut and rounded. An end is itself however they are set."""
@@ -55,7 +56,7 @@ def command(*words: str) -> str:
 
 
 def _given_options(points: Sequence[str], left_out: Collection[str]) -> list[str]:
-    """The options of the command in hand, without its points, some options and ``--json``."""
+    """The options of the command in hand, without its points, some options and ``_BARE``."""
     words, given = list(sys.argv[2:]), []
     for point in points:
         if point in words:
@@ -64,7 +65,7 @@ def _given_options(points: Sequence[str], left_out: Collection[str]) -> list[str
     for word in rest:
         if word in left_out and word != "--linear-only":
             next(rest, None)
-        elif word not in ("--json", *left_out) and not word.startswith(tuple(f"{name}=" for name in left_out)):
+        elif word not in (*_BARE, *left_out) and not word.startswith(tuple(f"{name}=" for name in left_out)):
             given.append(word)
     return given
 

@@ -65,13 +65,16 @@ ALLOWED = {
     | {"study", "verb"},
     "search_cli": {"board", "comparing", "core", "engine", "measuring", "options", "report", "searching", "text", "verb"},
     "front_cli": {"lookup", "options", "report", "verb"},
+    "handout_cli": {"board", "core", "errors", "evaluate", "handout", "lookup", "options", "report", "samples", "store", "text"}
+    | {"verb"},
     "push": {"checkpoints", "errors"},
     "export_cli": {"board", "card", "checkpoints", "core", "errors", "evaluate"}
     | {"options", "push", "report", "study", "text", "verb"},
     "pair_cli": {"checkpoints", "core", "options", "report", "verb"},
     "bench": {"board", "checkpoints", "core", "errors", "engine", "evaluate", "measuring", "methods", "store", "study", "ui"},
     "__main__": {"bench", "errors", "lab", "launch", "options", "study", "text", "verb"}
-    | {"compare_cli", "export_cli", "fit_cli", "front_cli", "search_cli", "measure_cli", "pair_cli", "sure_cli", "sweep_cli"},
+    | {"compare_cli", "export_cli", "fit_cli", "front_cli", "handout_cli", "search_cli", "measure_cli", "pair_cli", "sure_cli"}
+    | {"sweep_cli"},
     "__init__": set(),
 }
 """What each part of ``hma`` may import from ``hma``; itself always."""
@@ -86,6 +89,7 @@ LIGHT = {
     "drawing",
     "telling",
     "handout",
+    "handout_cli",
     "text",
     "look",
     "ranges",

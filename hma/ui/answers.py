@@ -1,4 +1,4 @@
-"""What the models say: the same prompt to reference, merge and policy, as plain text."""
+"""What the models say: the same prompt to reference, merge and policy, and to a pinned point, as plain text."""
 
 from __future__ import annotations
 
@@ -11,20 +11,27 @@ from hma.ui import access, state
 
 
 def show(board: Board, point: Point) -> None:
-    """A chosen prompt and the three answers to it, each with its reward."""
+    """A chosen prompt and the answers to it, each with its reward."""
     result = access.engine().store.results(point.key, board.study.num_items).get(REWARD)
     if result is None or result.outputs is None:
         st.caption("No answers were kept for this point.")
         return
     asked = {prompt.id: prompt.text for prompt in access.prompts(board.study)}
     place = _pager([asked.get(i, i) for i in result.ids], board.study.view)
-    for column, (side, title, of) in zip(st.columns(3, gap="small"), _columns(board, point), strict=True):
+    sides = _columns(board, point)
+    for column, (side, title, of) in zip(st.columns(len(sides), gap="small"), sides, strict=True):
         with column:
             _answer(side, title, of, result.ids[place])
 
 
 def _columns(board: Board, point: Point) -> list[tuple[str, str, Point | None]]:
-    return [("left", "Reference", board.reference), ("middle", text.point_name(point), point), ("right", "Policy", board.policy)]
+    """Who answers: both ends, the selected point, and a pinned one that is none of these."""
+    pinned = state.pinned(board)
+    shown = {one.key for one in (board.reference, point, board.policy) if one}
+    name, beside = text.point_name(point), []
+    if pinned is not None and pinned.key not in shown:
+        name, beside = f"A: {name}", [("pinned", f"B: {text.point_name(pinned)}", pinned)]
+    return [("left", "Reference", board.reference), ("middle", name, point), *beside, ("right", "Policy", board.policy)]
 
 
 def _pager(prompts: list[str], study: str) -> int:

@@ -15,7 +15,7 @@ from hma.core.front import corner_of
 from hma.core.recipe import digest
 from hma.core.study import Study
 from hma.text import plain
-from hma.ui import access, contested, fronts, plans, verdict
+from hma.ui import access, contested, fronts, growing, plans, verdict
 from hma.ui.guard import shown
 
 _CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d", "toImage"], "scrollZoom": False}
@@ -34,6 +34,7 @@ def show(study: Study) -> None:
         )
     if not everyone:
         contested.show_empty(choosing, reporting_on)
+        growing.show(choosing, reporting_on)
         return
     entered, is_equal = _settings(everyone)
     if not entered:
@@ -103,7 +104,7 @@ def _compare(found: Contest, choosing: Board, reporting_on: Board, everyone: Seq
         contested.show_alone(found, marked)
     elif len(found.drawn) == 1:
         st.info("Pick one more method to compare it with.")
-    contested.show_growing(choosing)
+    growing.show(choosing, reporting_on)
     with shown():
         contested.show_next(found, choosing, reporting_on)
     left, right = st.columns([3, 2], gap="medium")

@@ -75,18 +75,6 @@ def _other_sizes(size: str) -> None:
         st.caption(f"The store has more points on validation items at another size: {listed}. Change the size in the bar above.")
 
 
-def show_growing(choosing: Board) -> None:
-    """Say it where points are being measured on the items that choose: the page does not follow each of them."""
-    jobs = (job for job in access.engine().jobs() if job.is_point and not job.is_over)
-    views = {job.study.view for job in jobs} | {run.study.view for run in access.runs().all() if not run.is_over}
-    if choosing.study.view in views:
-        count = len(choosing.points)
-        st.caption(
-            f"Points are being measured on the validation items. What stands here is of the {count} that were there when this "
-            "page was drawn; it is drawn again when it is opened, or anything on it is changed."
-        )
-
-
 def show_next(found: Contest, choosing: Board, reporting_on: Board) -> None:
     """What the comparison lacks, with the button that has it measured; nothing where it is whole."""
     if lacking := contest.ends_missing(choosing):

@@ -6,7 +6,7 @@ import streamlit as st
 
 from hma.board import SWAPPED, Board
 from hma.core.study import Study
-from hma.ui import access, answers, controls, plot, progress, selection, state, sure, table
+from hma.ui import access, answers, controls, pinned, plot, progress, selection, state, sure, table
 from hma.ui.guard import shown
 
 _TIPS = (
@@ -125,6 +125,7 @@ def _selected(board: Board) -> None:
             sure.show_place(board, point)
             sure.show_robust(board, point)
             _link(point.key)
+            pinned.show(board, point)
 
 
 def _answers(board: Board) -> None:

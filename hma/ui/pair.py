@@ -11,7 +11,7 @@ from hma import text
 from hma.checkpoints.preflight import Preflight, preflight
 from hma.core.study import Study
 from hma.errors import HmaError
-from hma.ui import access, changes, controls, progress, suiteform
+from hma.ui import access, changes, controls, durations, progress, suiteform
 from hma.ui.access import Sources
 from hma.ui.guard import shown
 
@@ -155,11 +155,23 @@ def _open(chosen: Sources) -> None:
         "difference these show is said on Explore once both ends are measured, from the items' own scatter."
     )
     is_open = access.sources() == chosen
+    if not is_open:
+        st.caption(_duration(study))
     label = "Open it" if access.is_read_only() else "Open it and measure its two ends"
     st.button(label, type="primary", key="pair_open", on_click=_begin, args=(chosen,), disabled=is_open)
     if is_open:
         st.caption("It is open.")
         st.page_link("pages/explore.py", label="Go to its chart")
+
+
+def _duration(study: Study) -> str:
+    """What measuring the ends will take, and by what this is known; where nothing is known, that it is not."""
+    store = access.engine().store
+    made_of = (study.view, store.revision(study))
+    if st.session_state.get("pair_duration_of") != made_of:
+        st.session_state["pair_duration"] = durations.words(store, study)
+        st.session_state["pair_duration_of"] = made_of
+    return st.session_state["pair_duration"]
 
 
 def _begin(chosen: Sources) -> None:

@@ -19,9 +19,6 @@ from hma.samples import Sample
 from hma.ui import access, selection, state
 from hma.ui.guard import shown
 
-_FIRST = 5
-"""Prompts that are in the file where nobody chose any."""
-
 _SEEN = 60
 """Characters of a prompt that the list shows."""
 
@@ -182,12 +179,13 @@ def _named(place: int, sample: Sample) -> str:
 def _export(board: Board, point: Point, read: tuple[Sample, ...]) -> None:
     """The same as one file, with a handful of prompts."""
     with st.expander("Take it with you: one HTML file that works offline"):
+        most, few = handout.MOST_PROMPTS, handout.FIRST_PROMPTS
         chosen = st.multiselect(
-            f"Prompts in the file, {handout.MOST_PROMPTS} at most; none: the suite's first {_FIRST}", range(len(read)),
-            format_func=lambda i: _named(i, read[i]), max_selections=handout.MOST_PROMPTS,
+            f"Prompts in the file, {most} at most; none: the suite's first {few}", range(len(read)),
+            format_func=lambda i: _named(i, read[i]), max_selections=most,
             key=f"handout_prompts_{board.study.view}",
         )  # fmt: skip
-        picked = [read[i] for i in chosen] or read[:_FIRST]
+        picked = [read[i] for i in chosen] or read[:few]
         chat = access.chat(board.study)
         st.download_button(
             "Download the file", lambda: handout.page(board, chat, picked, bool(chosen), point), "alignment-tax.html",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import partial
 
 import streamlit as st
 
 from hma.core.study import Study
 from hma.engine import Job
 from hma.text import plain, recipe_name, seconds
-from hma.ui import access, plans, state
+from hma.ui import access, plans, state, stopping
 from hma.ui.guard import shown
 
 POLL = 0.3
@@ -102,8 +103,15 @@ def _name(job: Job) -> str:
     own = recipe_name(job.recipe) if job.recipe else next(kind for kind, is_it in kinds.items() if is_it)
     own = f"Export of {own}" if job.target else own
     name = f"{plans.title(run.plan)}, {run.done + 1} of {run.plan.num_points}: {own}" if run else own
-    by = state.whose(job.askers | run.askers if run else job.askers)
+    by = state.whose(_askers(job.id))
     return f"{name} ({by})" if by else name
+
+
+def _askers(job_id: int) -> frozenset[str]:
+    """Who asks for a job now, by itself or by the run that it is of."""
+    run = access.runs().of(job_id)
+    by_itself = next((job.askers for job in access.engine().jobs() if job.id == job_id), frozenset())
+    return by_itself | run.askers if run else by_itself
 
 
 def _await_end(active: frozenset[int]) -> None:
@@ -124,6 +132,7 @@ def _draw_active(active: Sequence[Job], most: int) -> None:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.caption(f"{'Next' if place == 1 else f'Queued, place {place}'}: {_name(job)}", width="stretch")
             _cancel_button(job)
+        _ask(job)
     if len(waiting) > most:
         st.caption(f"and {len(waiting) - most} more in the queue")
 
@@ -138,12 +147,18 @@ def _draw_running(job: Job) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.progress(min(1.0, max(0.0, job.share)), f"{_name(job)}: {stage}, {job.share:.0%}{about}", width="stretch")
         _cancel_button(job)
+    _ask(job)
 
 
 def _cancel_button(job: Job) -> None:
-    stopping = job.is_cancelling
     if not access.is_read_only():
-        st.button("Cancel", key=f"cancel_{job.id}", on_click=cancel, args=(job.id,), disabled=stopping, width="content")
+        stopping.button(f"cancel_{job.id}", partial(_askers, job.id), job.is_cancelling, cancel, job.id)
+
+
+def _ask(job: Job) -> None:
+    if not access.is_read_only() and not job.is_cancelling:
+        loss = "Nothing is written of an export that is cancelled." if job.target else "Nothing is stored of what is cancelled."
+        stopping.question(f"cancel_{job.id}", partial(_askers, job.id), loss, cancel, job.id)
 
 
 def cancel(job_id: int) -> None:

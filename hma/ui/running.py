@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from html import escape
 
 import streamlit as st
@@ -14,7 +15,7 @@ from hma.core.study import Study
 from hma.engine import Job
 from hma.methods.fitting import kept_steps
 from hma.runs import AGAIN, Run
-from hma.ui import access, plans, sketch, state
+from hma.ui import access, plans, sketch, state, stopping
 from hma.ui.guard import shown
 
 POLL = 0.5
@@ -83,6 +84,7 @@ def show_run(run: Run, can_go_on: bool = True) -> None:
             by = state.whose(run.askers)
             st.markdown(f":gray-badge[{by}] {_BADGES[run.state]}" if by else _BADGES[run.state], width="content")
             _buttons(run, can_go_on)
+        _ask(run)
         st.caption(f"On the {text.plain(text.items(run.study))}. {_said(run)}")
         if run.state == "running":
             _progress(run)
@@ -96,21 +98,32 @@ def _buttons(run: Run, can_go_on: bool) -> None:
         return
     runs = access.runs()
     if not run.is_over:
-        stopping = runs.is_stopping(run.id)
+        is_stopping = runs.is_stopping(run.id)
         if run.state == "paused" or runs.is_pausing(run.id):
-            st.button("Resume", key=f"resume_{run.id}", on_click=_do, args=("resume", run), disabled=stopping, width="content")
+            st.button("Resume", key=f"resume_{run.id}", on_click=_do, args=("resume", run), disabled=is_stopping, width="content")
         else:
             st.button(
-                "Pause", key=f"pause_{run.id}", on_click=_do, args=("pause", run), disabled=stopping, width="content",
+                "Pause", key=f"pause_{run.id}", on_click=_do, args=("pause", run), disabled=is_stopping, width="content",
                 help="What it is at now is ended, and nothing new begun.",
             )  # fmt: skip
-        st.button("Cancel", key=f"stop_{run.id}", on_click=_do, args=("cancel", run), disabled=stopping, width="content")
+        stopping.button(f"stop_{run.id}", partial(_askers, run.id), is_stopping, _do, "cancel", run)
     elif run.state != "finished" and can_go_on:
         st.button(
             "Go on", key=f"go_on_{run.id}", on_click=_do, args=("start", run), width="content",
             help="Start the same again: what is finished is not done again.",
             disabled=any((r.study, r.plan) == (run.study, run.plan) and not r.is_over for r in runs.all()),
         )  # fmt: skip
+
+
+def _ask(run: Run) -> None:
+    if not access.is_read_only() and not run.is_over and not access.runs().is_stopping(run.id):
+        loss = "What it finished is kept, and what it has not begun is not measured."
+        stopping.question(f"stop_{run.id}", partial(_askers, run.id), loss, _do, "cancel", run)
+
+
+def _askers(run_id: int) -> frozenset[str]:
+    """Who asks for a run now."""
+    return next((run.askers for run in access.runs().all() if run.id == run_id), frozenset())
 
 
 def _do(what: str, run: Run) -> None:

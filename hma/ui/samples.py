@@ -8,7 +8,7 @@ from hma import text
 from hma.board import Board
 from hma.core.point import Point
 from hma.core.study import Study
-from hma.ui import access, blind, reading, selection, state, table
+from hma.ui import access, blind, pinned, reading, selection, state, table
 from hma.ui.cast import answered, cast
 from hma.ui.guard import shown
 
@@ -41,30 +41,13 @@ def _choices(board: Board) -> str:
             table.choose(board)
         with right, st.container(gap="xxsmall"):
             st.caption("Pinned point, B")
-            _pin(board)
+            pinned.choose(board)
         with last:
             view = st.segmented_control(
                 "View", list(VIEWS), format_func=VIEWS.get, default="read", required=True, key="samples_view",
                 label_visibility="collapsed", width="content",
             )  # fmt: skip
     return view or "read"
-
-
-def _pin(board: Board) -> None:
-    """The list from which a second point is pinned."""
-    ordered = sorted(board.points, key=lambda p: -p.reward.value)
-    names = {"": "none"} | {p.key: table.listed(board, p) for p in ordered}
-    pinned = state.pinned(board)
-    key = f"pin_{board.study.view}_{board.revision}"
-    st.selectbox(
-        "Pinned point, B", list(names), list(names).index(pinned.key if pinned else ""), format_func=names.get, key=key,
-        on_change=_pinned, args=(board, key), label_visibility="collapsed",
-    )  # fmt: skip
-
-
-def _pinned(board: Board, key: str) -> None:
-    point = board.point(st.session_state[key])
-    state.change(pinned=point.recipe if point else None)
 
 
 def _nothing(board: Board) -> None:

@@ -45,7 +45,7 @@ class View:
     time; ``stand`` where they stand since their last move, ``past`` where they stood before it, and
     ``future`` what was undone, the next to redo first. ``listing`` counts how often the list of points was
     set, ``paging`` that of prompts, of which ``prompt`` is read. ``pinned`` is the recipe of a second
-    point, B, to compare with.
+    point, B, to compare with, and ``pinning`` counts how often it was set other than from its own list.
     """
 
     selected: str | None = None
@@ -66,6 +66,7 @@ class View:
     prompt: int = 0
     paging: int = 0
     pinned: Recipe | None = None
+    pinning: int = 0
 
 
 def asker() -> str:
@@ -78,6 +79,11 @@ def whose(askers: Collection[str]) -> str:
     if not askers:
         return ""
     return "yours" if asker() in askers else "someone else's"
+
+
+def is_others(askers: Collection[str]) -> bool:
+    """Whether anybody but this session asked for a request."""
+    return bool(set(askers) - {asker()})
 
 
 def view() -> View:
@@ -154,6 +160,11 @@ def redo() -> Stand | None:
         return None
     change(stand=now.future[0], past=(*now.past, now.stand), future=now.future[1:])
     return now.future[0]
+
+
+def pin(recipe: Recipe) -> None:
+    """Pin a point as B by anything but its list."""
+    change(pinned=recipe, pinning=view().pinning + 1)
 
 
 def pinned(board: Board) -> Point | None:

@@ -93,7 +93,7 @@ def _scores(board: Board, point: Point) -> str:
     rows.append(_row(Axis(MEAN, "Mean ability", "points"), point, board, MEAN, lost.get(MEAN)))
     rows += [_row(axis, point, board, axis.name, None) for axis in board.study.extras]
     head = "".join(f"<th>{h}</th>" for h in ("Score", "This point", "Tax", "Reference", "Policy", "Items"))
-    note = f'<p class="hma-note">Reward against the reference: {_difference(gain)}, on the same prompts.</p>' if gain else ""
+    note = f'<p class="hma-note">Reward against the reference: {shown_difference(gain)}, on the same prompts.</p>' if gain else ""
     return f'<div class="hma-scores"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>{note}'
 
 
@@ -103,7 +103,7 @@ def _row(axis: Axis, point: Point, board: Board, name: str, lost: Difference | N
     cells = [
         f"<th>{escape(axis.title)} <small>{escape(axis.unit)}</small></th>",
         f"<td><b>{text.rounded(own)}</b> <small>{text.interval(own.low, own.high)}</small></td>",
-        f"<td>{_difference(lost)}</td>" if lost else "<td>–</td>",
+        f"<td>{shown_difference(lost)}</td>" if lost else "<td>–</td>",
         *(f"<td>{text.rounded(s) if s else 'not measured'}</td>" for s in ends),
         f"<td>{own.num_items}</td>",
     ]
@@ -115,7 +115,7 @@ def _score(point: Point, name: str) -> Score:
     return point.ability if name == MEAN else point.scores[name]
 
 
-def _difference(found: Difference) -> str:
+def shown_difference(found: Difference) -> str:
     """A signed difference with its interval, faint where the interval holds zero."""
     value = text.signed(found.value, found.half_width)
     shown = f"{value} <small>{text.interval(found.low, found.high)}</small>"

@@ -1,7 +1,9 @@
 """The real page: Streamlit in a process of its own, the shipped pair and its points, a real worker, Chromium."""
 
+import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -19,6 +21,9 @@ from tests.ui.world import TRAP
 
 ROOT = Path(__file__).parents[2]
 SCREENSHOTS = ROOT / "screenshots"
+PATIENCE = 300
+"""Seconds that a wait may take: many times what it takes, since other programs may use the same cores."""
+
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 
 
@@ -38,11 +43,17 @@ def store(tmp_path_factory, study):
     store.take_in(shipped)
     if len(store.points(study)) < 10:
         pytest.fail("The shipped points are not those of the shipped pair and suite: run `make points`.")
-    results = store.results(store.points(study)[0].key)
+    trap = trap_study()  # Not of the study that the pictures show.
+    results = store.results(store.points(trap)[0].key, trap.num_items)
     reward = results["reward"]
     results["reward"] = replace(reward, outputs=(TRAP,) * len(reward.ids))
-    store.add(study, Measurement(trap_recipe(study), results, "sweep"))
+    store.add(trap, Measurement(trap_recipe(trap), results, "sweep"))
     return store
+
+
+def trap_study():
+    """The shipped pair on test items, of which one point's answers are a trap."""
+    return open_study(split="test")
 
 
 def trap_recipe(study):
@@ -62,16 +73,19 @@ def chromium():
 
 
 class Server:
-    """The app being served, and the worker that it started."""
+    """The app being served as ``make run`` does it, but for its store, its exports and its port; and the worker it started."""
 
     def __init__(self, study, store, before=lambda port: None):
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         before(self.port)
         command = [sys.executable, "-m", "hma", "app", "--no-browser", "--port", str(self.port), "--store", str(store.path)]
-        command += ["--reference", study.reference, "--policy", study.policy, "--suite", study.suite_path]
+        self.exports = Path(store.path).parent / "exports"
+        command += ["--exports", str(self.exports)]
+        if Path(study.suite_path).parent != SHIPPED:
+            command += ["--reference", study.reference, "--policy", study.policy, "--suite", study.suite_path]
         self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait_until(self._answers, 30, "the app to be served")
+        wait_until(self._answers, PATIENCE, "the app to be served")
 
     @property
     def url(self):
@@ -88,6 +102,18 @@ class Server:
                 except OSError:
                     continue
         return None
+
+    @contextlib.contextmanager
+    def held(self):
+        """Keep the worker from going on, so that what it is at can be seen; afterwards it goes on, whatever happened."""
+        wait_until(self.worker, PATIENCE, "a worker")
+        worker = self.worker()
+        os.kill(worker, signal.SIGSTOP)
+        try:
+            yield worker
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(worker, signal.SIGCONT)
 
     def _answers(self):
         try:
@@ -127,10 +153,11 @@ def open_page(chromium, server):
     def opened(point="", scheme="light", size=(1280, 800)):
         context = chromium.new_context(color_scheme=scheme, viewport={"width": size[0], "height": size[1]})
         contexts.append(context)
+        context.set_default_timeout(1000 * PATIENCE)
         page = context.new_page()
         listen(page)
         page.goto(server.url + (f"/?point={point}" if point else ""))
-        page.wait_for_selector(".st-key-chart .scatterlayer .point", timeout=40_000)
+        page.wait_for_selector(".st-key-chart .scatterlayer .point")
         return page
 
     yield opened

@@ -1,16 +1,17 @@
 """Two people at once, and one without a mouse."""
 
-import os
 import re
-import signal
 
-from tests.browser.conftest import wait_until
+from tests.browser.conftest import PATIENCE, wait_until
 from tests.browser.test_walk import key_of, measure, selected, set_sliders, settle, wait_for_point
 
 FOCUS = """() => {
   const it = document.activeElement;
   return it ? (it.getAttribute('aria-label') || it.innerText || it.getAttribute('role') || '').trim() : '';
 }"""
+
+
+RANGE = "() => document.querySelector('.st-key-contest_chart .js-plotly-plot')._fullLayout.xaxis.range"
 
 
 def tab_to(page, wanted, most=120):
@@ -24,26 +25,57 @@ def tab_to(page, wanted, most=120):
 
 def test_two_people_see_one_queue_and_each_keeps_what_they_look_at(open_page, study, store, server):
     mine, theirs = open_page(), open_page()
-    settle(mine, study, store)
+    settle(mine)
     before = selected(theirs)
-    os.kill(server.worker(), signal.SIGSTOP)  # So that both can see it at work.
-    set_sliders(mine, 3, 11, 2)
-    measure(mine)
-    for page, whose in ((mine, "yours"), (theirs, "someone else's")):
-        page.get_by_role("link", name="Runs", exact=True).click()
-        page.get_by_text(re.compile(rf"\({whose}\)")).first.wait_for(timeout=40_000)
-    os.kill(server.worker(), signal.SIGCONT)
+    with server.held():  # So that both can see it at work.
+        set_sliders(mine, 3, 11, 2)
+        measure(mine)
+        for page, whose in ((mine, "yours"), (theirs, "someone else's")):
+            page.get_by_role("link", name="Runs", exact=True).click()
+            page.get_by_text(re.compile(rf"\({whose}\)")).first.wait_for()
+        theirs.get_by_role("button", name="Cancel", exact=True).click()
+        theirs.get_by_text("This is someone else's").wait_for()
+        theirs.get_by_role("button", name="Let it go on").click()
+        theirs.get_by_text("This is someone else's").wait_for(state="detached")
     for page in (mine, theirs):
-        page.get_by_text("Nothing is being measured").wait_for(timeout=60_000)
+        page.get_by_text("Nothing is being measured").wait_for()
     assert store.point(key_of(study, 3, 11, 2)).method == "slider"
     theirs.get_by_role("link", name="Explore", exact=True).click()
-    theirs.wait_for_selector(".st-key-chart .scatterlayer .point", timeout=40_000)
-    wait_until(lambda: theirs.wait_for_timeout(100) or selected(theirs) == before, 20, "their selection to stay theirs")
+    theirs.wait_for_selector(".st-key-chart .scatterlayer .point")
+    wait_until(lambda: theirs.wait_for_timeout(100) or selected(theirs) == before, PATIENCE, "their selection to stay theirs")
+
+
+def test_a_comparison_shows_the_point_that_somebody_else_measures(open_page, server):
+    mine, theirs = open_page(), open_page()
+    settle(theirs)
+    with server.held():
+        set_sliders(theirs, 2, 3, 0)
+        measure(theirs)
+        theirs.get_by_role("button", name="Cancel", exact=True).wait_for()
+        mine.get_by_role("link", name="Compare fronts").click()
+        mine.get_by_text("appear here as they come").wait_for()
+        mine.wait_for_selector(".st-key-contest_chart .scatterlayer .point")
+        before, at_first = counted(mine), mine.evaluate(RANGE)
+        across = mine.locator(".st-key-contest_chart .nsewdrag").first.bounding_box()
+        mine.mouse.move(across["x"] + 200, across["y"] + 100)
+        mine.mouse.down()
+        mine.mouse.move(across["x"] + 260, across["y"] + 120, steps=4)
+        mine.mouse.up()
+        wait_until(lambda: mine.evaluate(RANGE) != at_first, PATIENCE, "the chart to be moved")
+        moved = mine.evaluate(RANGE)
+    wait_until(lambda: mine.wait_for_timeout(200) or counted(mine) == before + 1, PATIENCE, "the point to be counted")
+    mine.get_by_text("appear here as they come").wait_for(state="detached")
+    assert mine.evaluate(RANGE) == moved
+
+
+def counted(page):
+    """How many points of HMA the comparison says there are to choose from."""
+    return int(re.search(r"HMA (\d+) points were measured", page.locator(".st-key-verdict").inner_text())[1])
 
 
 def test_a_merge_is_measured_by_keyboard_alone(open_page, study, store):
     page = open_page()
-    settle(page, study, store)
+    settle(page)
     tab_to(page, r"^policy$")
     page.keyboard.press("Enter")
     page.get_by_text("Measured: policy (after RLHF)").first.wait_for()

@@ -9,7 +9,7 @@ from hma.board import Board
 from hma.core.question import PREDICTOR, predicting
 from hma.core.recipe import Recipe
 from hma.ui import sketch
-from tests.browser.conftest import SCREENSHOTS, trap_recipe, wait_until
+from tests.browser.conftest import PATIENCE, SCREENSHOTS, trap_recipe, trap_study, wait_until
 from tests.ui.worker import replied
 from tests.ui.world import TRAP
 
@@ -37,7 +37,7 @@ def selected(page):
     return parse_qs(urlparse(page.url).query).get("point", [""])[0]
 
 
-def wait_for_point(page, key, seconds=40):
+def wait_for_point(page, key, seconds=PATIENCE):
     def there():
         page.wait_for_timeout(100)
         return selected(page) == key and page.evaluate(RING) == [key]
@@ -49,7 +49,9 @@ def set_sliders(page, *steps):
     """Press the arrow key on each slider, from the policy's end: one step is 0.05."""
     page.get_by_role("button", name="policy", exact=True).click()
     page.get_by_text("Measured: policy (after RLHF)").first.wait_for()
-    wait_until(lambda: page.wait_for_timeout(100) or page.evaluate(RING) == [selected(page)], 20, "the policy to be selected")
+    wait_until(
+        lambda: page.wait_for_timeout(100) or page.evaluate(RING) == [selected(page)], PATIENCE, "the policy to be selected"
+    )
     for place, count in enumerate(steps):
         slider = page.get_by_role("slider").nth(place)
         slider.focus()
@@ -70,12 +72,9 @@ def key_of(study, *steps):
     return study.point_key(Recipe(study.partition(), tuple(round(s * 0.05, 2) for s in steps)))
 
 
-def settle(page, study, store):
-    """Wait until the worker is ready and has predicted: stopped before, it would keep what waits for it waiting."""
-    wait_until(lambda: page.wait_for_timeout(100) or page.get_by_text(re.compile(": ready")).count(), 60, "the worker")
-    question = predicting(Board.read(store, study).points, study.partition())
-    wait_until(lambda: page.wait_for_timeout(100) or store.kept([question.key]), 120, "the prediction")
-    wait_until(lambda: page.wait_for_timeout(100) or page.get_by_text(re.compile(": ready")).count(), 60, "the worker")
+def settle(page):
+    """Wait until the worker is ready: one that is held while it loads shows nothing of a measurement."""
+    page.get_by_text(re.compile(": ready")).first.wait_for()
 
 
 def test_the_shipped_points_are_drawn_and_a_click_shows_a_point(open_page, study, store):
@@ -95,19 +94,18 @@ def test_the_shipped_points_are_drawn_and_a_click_shows_a_point(open_page, study
 
 def test_three_sliders_and_a_button_make_a_new_point(open_page, study, store, server):
     page = open_page()
-    settle(page, study, store)
-    os.kill(server.worker(), signal.SIGSTOP)  # So that it can be seen working.
-    set_sliders(page, 7, 3, 1)
-    measure(page)
-    page.get_by_test_id("stProgress").wait_for()
-    page.get_by_text(": measuring").first.wait_for()
-    os.kill(server.worker(), signal.SIGCONT)
+    settle(page)
+    with server.held():  # So that it can be seen working.
+        set_sliders(page, 7, 3, 1)
+        measure(page)
+        page.get_by_test_id("stProgress").wait_for()
+        page.get_by_text(": measuring").first.wait_for()
     key = key_of(study, 7, 3, 1)
     wait_for_point(page, key)
     assert store.point(key).method == "slider"
     assert key in page.evaluate("() => document.querySelector('.st-key-chart .js-plotly-plot')._fullData.at(-1).customdata")
     page.reload()
-    page.wait_for_selector(".st-key-chart .scatterlayer .point", timeout=40_000)
+    page.wait_for_selector(".st-key-chart .scatterlayer .point")
     wait_for_point(page, key)
 
 
@@ -115,41 +113,42 @@ def test_another_study_has_its_own_points_prompts_and_no_fault(open_page, study)
     """The browser names what is chosen in a list by its words, and in another study those words mean nothing."""
     page = open_page()
     page.get_by_text("Test items: for reporting").first.click()
-    page.wait_for_timeout(1500)
-    for name in ("MA 0.5", "policy"):
+    page.get_by_text("100 test items. Filled").wait_for()
+    for name, said in (("MA 0.5", "Measured: MA 0.5"), ("policy", "Measured: policy")):
         page.get_by_role("button", name=name, exact=True).click()
-        page.wait_for_timeout(800)
+        page.get_by_text(said).first.wait_for()
     assert not page.get_by_text("Something unexpected").count()
     page.get_by_role("button", name="‹").click()
-    page.wait_for_timeout(800)
+    page.locator("input[value^='100. '], [data-testid=stSelectbox]:has-text('100. ')").first.wait_for()
     assert not page.get_by_text("Something unexpected").count()
-    assert page.get_by_role("combobox").count() == 2
+    assert page.get_by_role("combobox").count() == 3
 
 
 def test_a_cancelled_measurement_leaves_no_point_and_a_killed_worker_is_replaced(open_page, study, store, server):
     page = open_page()
-    settle(page, study, store)
-    os.kill(server.worker(), signal.SIGSTOP)
-    set_sliders(page, 3, 7, 1)
-    measure(page)
-    page.get_by_role("button", name="Cancel").click()
-    os.kill(server.worker(), signal.SIGCONT)
+    settle(page)
+    with server.held():
+        set_sliders(page, 3, 7, 1)
+        measure(page)
+        page.get_by_role("button", name="Cancel").click()
+        page.get_by_role("button", name="Cancel", disabled=True).wait_for()
     page.get_by_text("was cancelled").first.wait_for()
     assert store.point(key_of(study, 3, 7, 1)) is None
     page.get_by_role("button", name="Dismiss").click()
 
-    os.kill(server.worker(), signal.SIGSTOP)
-    set_sliders(page, 1, 3, 3)
-    measure(page)
-    page.get_by_role("button", name="Cancel").wait_for()
-    os.kill(server.worker(), signal.SIGKILL)
+    with server.held() as worker:
+        set_sliders(page, 1, 3, 3)
+        measure(page)
+        page.get_by_role("button", name="Cancel").wait_for()
+        os.kill(worker, signal.SIGKILL)
     page.get_by_text("next request starts a fresh worker").first.wait_for()
     page.get_by_role("button", name="Dismiss").click()
     measure(page)
     wait_for_point(page, key_of(study, 1, 3, 3))
 
 
-def test_an_answer_is_shown_as_it_stands_and_does_not_run(open_page, study):
+def test_an_answer_is_shown_as_it_stands_and_does_not_run(open_page):
+    study = trap_study()
     page = open_page(point=study.point_key(trap_recipe(study)))
     page.locator(".st-key-answer_middle").get_by_text(TRAP).wait_for()
     assert page.title() == "Alignment-tax explorer"
@@ -183,7 +182,7 @@ def test_find_alphas_starts_a_sweep_whose_points_arrive_and_fits_the_screen(open
         if scheme == "light":
             page.get_by_text("10 points to measure (2 of 12 are measured already)").wait_for()
             page.get_by_role("button", name="Start", exact=True).click()
-            page.get_by_text("12 points; they stand on Explore.").wait_for(timeout=120_000)
+            page.get_by_text("12 points; they stand on Explore.").wait_for()
         page.get_by_text("points are measured already").wait_for()
         page.screenshot(path=SCREENSHOTS / f"methods-{scheme}-1280.png")
         page.set_viewport_size({"width": 390, "height": 844})

@@ -4,8 +4,9 @@ import itertools
 import json
 
 import pytest
+import streamlit as st
 from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import strategies as some
 
 from hma import contest, look
 from hma.board import Board
@@ -17,7 +18,7 @@ from hma.core.recipe import Recipe
 from hma.runs import Plan
 from hma.store import Store
 from hma.study import open_study
-from hma.ui import access, fronts, plans, verdict
+from hma.ui import access, fronts, growing, plans, verdict
 from tests.ui import world
 from tests.ui.test_chart import point, vertices
 from tests.ui.test_explore import button, calm, everything, texts, wait_for
@@ -228,14 +229,59 @@ def test_an_end_that_is_missing_is_measured_by_a_button(page, tmp_path, study):
     assert calm(test)
 
 
-def test_a_method_that_is_still_measuring_is_said_to_be(page, study):
+def test_points_that_are_being_measured_are_said_to_be_and_counted_as_they_come(page, study):
     test = page(seconds=1.0)
     assert "being measured" not in everything(test)
-    recipe = Recipe(study.partition(), (0.3, 0.2, 0.1))
-    access.runs().start(study, Plan("partwise", (recipe,)))
-    assert "Points are being measured on the validation items. What stands here is of the 35" in everything(test.run())
+    recipes = tuple(Recipe(study.partition(), (0.3, 0.2, alpha)) for alpha in (0.1, 0.15))
+    access.runs().start(study, Plan("partwise", recipes))
+    assert "being measured on the validation items, and appear here as they come: 35 points so far" in everything(test.run())
+    wait_for(test, lambda t: "36 points so far" in everything(t) or "HMA 27 points" in everything(t))
     pick(wait_for(test, lambda t: "being measured" not in everything(t)), "ma")
     assert calm(test) and "Pick one more method to compare it with." in test.info[0].value
+
+
+def looked(monkeypatch, choosing, reporting, was_growing):
+    """Whether a look at two boards, between two drawings of the page, has it drawn again."""
+    drawn = []
+    monkeypatch.setattr(growing.st, "rerun", lambda scope: drawn.append(scope))
+    growing._look((choosing, reporting), was_growing)
+    return drawn == ["app"]
+
+
+def test_the_page_is_drawn_again_when_a_point_has_come_and_not_before(page, monkeypatch, store_path, study, reporting):
+    test = page(seconds=60)
+    engine = access.engine()
+    choosing, other = (Board.read(engine.store, one) for one in (study, reporting))
+    assert not looked(monkeypatch, choosing, other, False)
+    assert looked(monkeypatch, choosing, other, True)  # What was going on is over.
+    job = engine.submit(study, Recipe(study.partition(), (0.3, 0.2, 0.1)))
+    assert not looked(monkeypatch, choosing, other, True)
+    add(store_path, study, "search", (0.3, 0.9, 0.1))
+    assert looked(monkeypatch, choosing, other, True)
+    choosing = Board.read(engine.store, study)
+    assert not looked(monkeypatch, choosing, other, True)
+    add(store_path, reporting, "compare", (0.3, 0.9, 0.1))
+    assert looked(monkeypatch, choosing, other, True)
+    engine.cancel(job.id)
+    assert not test.exception
+
+
+def test_it_is_looked_at_again_only_while_points_are_measured(page, study, monkeypatch):
+    drawn, seconds = st.fragment, {}
+
+    def fragment(function, *, key, run_every=None, **rest):
+        seconds[key] = run_every
+        return drawn(function, key=key, run_every=run_every, **rest)
+
+    test = page(seconds=60)
+    monkeypatch.setattr(st, "fragment", fragment)
+    test.run()
+    assert seconds["growing"] is None
+    run = access.runs().start(study, Plan("partwise", (Recipe(study.partition(), (0.3, 0.2, 0.1)),)))
+    test.run()
+    assert seconds["growing"] == growing.POLL
+    access.runs().cancel(run.id)
+    wait_for(test, lambda t: seconds["growing"] is None)
 
 
 def test_it_is_reckoned_once(page, monkeypatch, store_path, study):
@@ -344,7 +390,7 @@ def contrast(one, other):
     return (high + 0.05) / (low + 0.05)
 
 
-planes = st.lists(st.tuples(st.integers(-5, 5), st.integers(0, 9)), min_size=1, max_size=10)
+planes = some.lists(some.tuples(some.integers(-5, 5), some.integers(0, 9)), min_size=1, max_size=10)
 
 
 def contest_of(study, mine, others, missing=()):

@@ -126,7 +126,7 @@ def points_asked():
 
 
 def test_two_sessions_see_one_queue_and_whose_each_request_is(page):
-    mine = page(seconds=4)
+    mine = page(seconds=60)
     yours = another(mine)
     for test, alphas in ((yours, (0.35, 0.15, 0.05)), (mine.switch_page("pages/explore.py").run(), (0.45, 0.15, 0.05))):
         set_sliders(test, *alphas)
@@ -150,6 +150,41 @@ def test_two_sessions_see_one_queue_and_whose_each_request_is(page):
     yours.switch_page("pages/explore.py").run()
     assert not yours.info  # Explore tells a person of their own requests alone.
     assert mine.switch_page("pages/explore.py").run().info
+
+
+def test_what_someone_else_asked_for_is_cancelled_only_after_a_question(page):
+    mine = page(seconds=60)
+    yours = another(mine)
+    set_sliders(yours, 0.35, 0.15, 0.05)
+    button(yours, "measure").click().run()
+    until(lambda: points_asked()[0].state == "running")
+    job = points_asked()[0].id
+    on_runs(yours), on_runs(mine)
+    button(mine, f"cancel_{job}").click().run()
+    assert len(mine.warning) == 1 and "This is someone else's" in mine.warning[0].value
+    assert not yours.run().warning and not access.engine().job(job).is_cancelling
+    button(mine, f"cancel_{job}_keep").click().run()
+    assert not mine.warning and not access.engine().job(job).is_cancelling
+    button(mine, f"cancel_{job}").click().run()
+    button(mine, f"cancel_{job}_sure").click().run()
+    wait_for(mine, lambda t: access.engine().job(job).state == "cancelled")
+    assert not mine.warning
+
+
+def test_what_two_asked_for_is_cancelled_by_one_only_after_a_question(page):
+    mine = page(seconds=60).switch_page("pages/explore.py").run()
+    yours = another(mine)
+    for test in (mine, yours):
+        set_sliders(test, 0.35, 0.15, 0.05)
+    for test in (mine, yours):  # The second page does not know yet that it was asked for.
+        button(test, "measure").click().run()
+    (job,) = points_asked()
+    assert len(job.askers) == 2
+    button(mine, f"cancel_{job.id}").click().run()
+    assert "Someone else asked for this, as you did." in mine.warning[0].value
+    assert not access.engine().job(job.id).is_cancelling and access.engine().job(job.id).state != "cancelled"
+    button(mine, f"cancel_{job.id}_sure").click().run()
+    wait_for(mine, lambda t: access.engine().job(job.id).state == "cancelled")
 
 
 def test_a_failure_is_kept_with_its_whole_message_until_it_is_dismissed(page):

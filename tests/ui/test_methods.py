@@ -93,7 +93,11 @@ def test_a_run_is_cancelled_and_goes_on_and_every_session_sees_it(page, app):
     other = type(test).from_file(test._script_path, default_timeout=20).run()
     other.switch_page("pages/methods.py").run()
     assert "**MA sweep** · 4 points" in everything(other)
-    button(other, f"stop_{runs.all()[0].id}").click().run()
+    stop = f"stop_{runs.all()[0].id}"
+    button(other, stop).click().run()
+    assert "This is someone else's" in other.warning[0].value and "What it finished is kept" in other.warning[0].value
+    assert not runs.is_stopping(runs.all()[0].id)
+    button(other, f"{stop}_sure").click().run()
     over(test, "cancelled")
     assert "of 4 points. What is finished is kept." in everything(test)
     test.switch_page("pages/explore.py").run()

@@ -2,13 +2,16 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 
+from hma.core.recipe import Recipe
 from hma.core.study import changes_key
 from hma.store import Store
+from hma.study import open_study
 from hma.text import plain
-from hma.ui import access, changes, pair
+from hma.ui import access, changes, durations, pair
 from tests.ui import world
 from tests.ui.test_explore import button, calm, everything, wait_for
 from tests.ui.worker import CHANGES
@@ -62,6 +65,36 @@ def test_another_pair_is_opened_and_its_ends_are_measured(page, place):
     found = Store(access.engine().store.path).studies()[0]
     assert (found.reference, found.policy) == (str(other[0]), str(other[1]))
     assert len(access.engine().store.points(found)) == 2
+
+
+def test_what_its_two_ends_will_take_is_said_where_it_is_known(page, tmp_path, place, study):
+    make, root = page
+    other = world.write_pair(root / "other", seed=3)
+    test = make()
+    choose(test, "Reference", other[0])
+    choose(test, "Policy", other[1])
+    said = everything(test)
+    assert "How long the two ends take is not known before the first is measured; points of another pair" in said
+    assert "took 1.4 s each here. Before the first, both checkpoints are loaded." in said
+    store, opened = access.engine().store, open_study(*other, place[2])
+    store.add(opened, world.measurement(opened, Recipe(opened.partition(), (1.0,) * 3)))
+    assert "Measuring the end that is missing: about 1 s, at 1.4 s a point as the latest of" in everything(test.run())
+    store.add(opened, world.measurement(opened, Recipe(opened.partition(), (0.0,) * 3)))
+    assert "Both ends are measured already." in everything(test.run())
+    assert calm(test)
+
+
+def test_a_duration_is_of_the_study_itself_and_never_made_up(tmp_path, place, study):
+    store = Store(tmp_path / "p.sqlite")
+    assert "is not known before the first is measured; no point has been timed yet." in durations.words(store, study)
+    untimed = replace(world.measurement(study, Recipe(study.partition(), (0.5,) * 3)), elapsed_seconds=0.0)
+    store.add(study, untimed)
+    assert "not known" in durations.words(store, study)
+    tested = open_study(*place, split="test")
+    store.add(tested, world.measurement(tested, Recipe(study.partition(), (0.5,) * 3)))
+    assert "points of this pair with other items or scores took 1.4 s each here" in durations.words(store, study)
+    store.add(study, world.measurement(study, Recipe(study.partition(), (0.25,) * 3)))
+    assert durations.words(store, study).startswith("Measuring the two ends: about 3 s, at 1.4 s a point")
 
 
 def test_a_link_to_a_point_of_another_pair_opens_that_pair(page, app, tmp_path, place):

@@ -1,7 +1,7 @@
 """A stand-in for ``hma.worker``: the same messages, made-up measurements, fits and predictions, no models.
 
-Its one argument is the seconds that a measurement or a fit takes. Alpha 0.95 in the first block kills it, 0.9 fails, and so
-does a fit at mean alpha 0.9. It predicts from ``KNOWN`` points on.
+Its one argument is the seconds that a measurement or a fit takes. Alpha 0.95 in the first block kills it, 0.9 fails, 0.85 finds
+no memory, 0.65 finds little, and a fit at mean alpha 0.9 fails too. It predicts from ``KNOWN`` points on.
 """
 
 import hashlib
@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -81,7 +82,12 @@ def measure(send, cancelled, seconds, job, study, recipe, begun):
             return send("failed", job, "cancelled", "It was cancelled.")
     if recipe.alphas[0] == 0.9:
         return send("failed", job, "failed", "The judge gave nan for answer 3. Mend the *judge* <b>and</b> measure again.")
-    return send("done", job, measurement(study, recipe))
+    if recipe.alphas[0] == 0.85:
+        from hma.worker import _explained  # Brings what a stand-in does without.
+
+        return send("failed", job, *_explained(MemoryError("no room for 2 GiB")))
+    note = "batch halved to 4: out of memory" if recipe.alphas[0] == 0.65 else ""
+    return send("done", job, replace(measurement(study, recipe), note=note))
 
 
 class Stopped(Exception):
