@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _STYLES = {
     "ma": ("o-", look.MA_COLOUR),
-    "hma": ("D-", "#D55E00"),
+    "hma": ("D-", "#0072B2"),
     "ma-spaced": ("o--", look.MA_COLOUR),
     "two-sided-spaced": ("s--", "#009E73"),
     "two-sided-free-spaced": ("^--", "#CC79A7"),
