@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 
 from hma.checkpoints.live import LiveModel
 from hma.checkpoints.weights import Slopes
-from hma.core.fit import Fit, l1_weights
+from hma.core.fit import Fit, l1_slopes, l1_weights
 from hma.core.recipe import Recipe
 from hma.errors import FitError
 from hma.evaluate.batches import Batches
@@ -90,7 +90,7 @@ class FitObjective:
         if self._fit.l1:
             assert self._fit.mean is not None
             away = alphas - self._fit.mean
-            value, found = value + float(self._l1 @ np.abs(away)), found + self._l1 * np.sign(away)
+            value, found = value + float(self._l1 @ np.abs(away)), found + l1_slopes(found, self._l1, away)
         return value, found
 
 
