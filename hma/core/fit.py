@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -140,12 +139,6 @@ class Fit:
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Fit:
-        """The inverse of ``to_dict``."""
-        cut = {name: tuple(value) if isinstance(value, list) else value for name, value in data["partition"].items()}
-        return cls(**{**data, "partition": Partition(**cut), "draw": Draw(**data["draw"])})
 
 
 POLICY_ANSWERS = "the policy's answers to training prompts"
