@@ -14,6 +14,9 @@ from hma.errors import AlphasError
 _HALVINGS = 80
 """Of a bisection: what it leaves of the mean is then given to those with room for it."""
 
+_AT_BOUND = 1e-9
+"""Alphas so near to 0 or 1 are there: of what a bisection leaves those at a bound may get a last digit."""
+
 
 @dataclass(frozen=True)
 class Omega:
@@ -135,7 +138,7 @@ class PaperForm:
         Alphas that were put back to 0 or 1 stay there, and the others share what that moves between them.
         """
         alphas = self.alphas(variables)
-        moves = (alphas > 0) & (alphas < 1)
+        moves = (alphas > _AT_BOUND) & (alphas < 1 - _AT_BOUND)
         gradient = np.where(moves, gradient - (gradient[moves].mean() if moves.any() else 0.0), 0.0)
         sigmoid = _sigmoid(variables)
         total = (sigmoid + self.epsilon).sum()

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from hma.core.omega import Omega, PaperForm, rounded
@@ -75,12 +75,13 @@ def test_the_papers_form_leaves_the_box_and_is_put_back():
 
 
 @given(st.lists(st.floats(-4, 4), min_size=2, max_size=6), st.floats(0.05, 0.95), st.floats(0, 0.9))
+@example([0.0, 0.0, 0.0, 0.0, 0.0, 1.0], 0.8827835181833421, 0.0)  # The last is put back to a last digit below 1.
 def test_the_papers_gradient_is_the_slope(scores, mean, epsilon):
     """Of the alphas that are put back where they leave the box, too."""
     form, weights = PaperForm(len(scores), mean, epsilon), np.arange(1.0, len(scores) + 1)
     scores = np.array(scores)
     alphas, free = form.alphas(scores), form.free_alphas(scores)
-    inner = (alphas > 0) & (alphas < 1)
+    inner = (alphas > 1e-9) & (alphas < 1 - 1e-9)
     assume(inner.any())
     shifted = free + (alphas - free)[inner][0]
     assume(min(abs(shifted).min(), abs(shifted - 1).min()) > 1e-4)  # Where an alpha meets a bound there are two slopes.
