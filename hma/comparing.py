@@ -162,8 +162,8 @@ def _path(base: str, budget: Budget, tools: Tools) -> Callable[[float], tuple[fl
         return lambda mean: paths.moved(mean, paths.offsets(group, budget.partition.num_blocks))
     if name in (TWO_SIDED, TWO_SIDED_FREE):
         fits = [Fit(budget.partition, name, balance=balance, draw=budget.draw) for balance in BALANCES]
-        corners = [tools.fit(fit)[-1].alphas for fit in fits]
-        return lambda mean: paths.between(corners, mean)
+        stops = [tools.fit(fit)[-1].alphas for fit in fits]
+        return lambda mean: paths.between(stops, mean)
     objective = PROXY if name == HMA else ADAMERGING
 
     def fitted(mean: float) -> tuple[float, ...]:

@@ -24,7 +24,7 @@ from hma.core.recipe import Recipe
 from hma.core.study import DELTA, Study, changes_key
 from hma.errors import Cancelled, HmaError, Refused, WorkerDied
 from hma.jobs import CANCELLING, INTERACTIVE, STARTING, SWEEP, Job, Jobs, Target
-from hma.methods.fitting import fit_key, kept_steps, texts_keys
+from hma.methods.fitting import fit_key, kept_keys, steps_of
 from hma.process import COMMAND, WorkerProcess, failure
 from hma.store import Store
 
@@ -273,10 +273,10 @@ class Engine:
             raise
 
     def _fitted(self, worker: WorkerProcess, job: Job, fit: Fit) -> Step:
-        """The last step of a fit; one that is over already is not begun again."""
-        kept = self.store.kept([job.key, *texts_keys(job.study, fit).values()])
-        steps = kept_steps(kept.get(job.key))
-        if steps and (steps[-1].settled or len(steps) > fit.max_steps):
+        """The last step of a fit that is asked for; what is there already is not done again."""
+        kept = self.store.kept(kept_keys(job.study, fit))
+        steps = steps_of(fit, kept.get(job.key))
+        if steps and (steps[-1].is_last or len(steps) > fit.max_steps):
             return steps[-1]
         return self._answer(worker, job, "fit", job.study, fit, kept)
 

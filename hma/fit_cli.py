@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -21,7 +21,7 @@ from hma.core.partition import Partition
 from hma.engine import SWEEP, Engine
 from hma.errors import Cancelled, FitError, MeasureError, Refused
 from hma.measuring import measured
-from hma.methods.fitting import kept_steps, recipe_of
+from hma.methods.fitting import num_texts, recipe_of, steps_of, texts_keys
 from hma.verb import verb
 
 _screen = Console(stderr=True)
@@ -116,18 +116,20 @@ def fit(
         recipes = [recipe_of(wanted, log[-1]) for wanted, log in zip(fits, logs, strict=True)]
         if measure:
             measured(engine, study, recipes, asked.objective, as_json)
-    found = [_as_dict(wanted, log) for wanted, log in zip(fits, logs, strict=True)]
+    used = [num_texts(study, wanted, opened.kept(texts_keys(study, wanted).values())) for wanted in fits]
+    found = [_as_dict(wanted, log, counts) for wanted, log, counts in zip(fits, logs, used, strict=True)]
     points = [p for recipe in recipes if measure and (p := opened.point(study.point_key(recipe), study.num_items))]
     if as_json:
         shown: dict[str, Any] = found[0] if len(found) == 1 else {"fits": found}
         report.print_json(shown | ({"points": [point.to_dict() for point in points]} if measure else {}))
         return
     _print_fits(fits, logs)
+    _print_texts(fits[0], used[0])
     if points:
         report.print_points(study, points, Board.read(opened, study).reference)
 
 
-def _as_dict(wanted: Fit, log: Sequence[Step]) -> dict[str, Any]:
+def _as_dict(wanted: Fit, log: Sequence[Step], used: Mapping[str, int]) -> dict[str, Any]:
     last = log[-1]
     return {
         "alphas": list(last.alphas),
@@ -135,6 +137,8 @@ def _as_dict(wanted: Fit, log: Sequence[Step]) -> dict[str, Any]:
         "objective": [step.objective for step in log],
         "steps": [list(step.alphas) for step in log],
         "settled": last.settled,
+        "stuck": last.stuck,
+        "texts": dict(used),
         "what": wanted.objective,
         **({"balance": wanted.balance} if wanted.is_two_sided else {}),
     }
@@ -152,25 +156,65 @@ def fitted(engine: Engine, study: Any, wanted: Fit, quiet: bool) -> list[Step]:
         raise Cancelled("Stopped. Every step so far is in the store; the same command goes on where it stopped.") from None
     if now.state != "finished":
         raise (Refused if now.refused else MeasureError)(now.message)
-    return kept_steps(engine.store.kept([job.key])[job.key])
+    return steps_of(wanted, engine.store.kept([job.key])[job.key])
 
 
 def _print_fits(fits: Sequence[Fit], logs: Sequence[Sequence[Step]]) -> None:
+    """A table of each fit's steps, and one of what all of them came to."""
     console = Console()
     console.print(escape(f"{fits[0].objective}: {OBJECTIVES[fits[0].objective]}."), highlight=False)
-    table = Table("balance" if fits[0].is_two_sided else "mean asked", *fits[0].partition.block_names(), "mean alpha")
-    for column in ("objective at first", "at last", "steps"):
-        table.add_column(column, justify="right")
+    for wanted, log in zip(fits, logs, strict=True):
+        console.print(_steps(wanted, log))
+    name = "balance" if fits[0].is_two_sided else "mean asked"
+    table = _table(name, *fits[0].partition.block_names(), "mean alpha", "objective at first", "at last", "steps")
     for wanted, log in zip(fits, logs, strict=True):
         last = log[-1]
-        asked = wanted.balance if wanted.is_two_sided else wanted.mean
-        ended = str(len(log) - 1) if last.settled or len(log) <= wanted.max_steps else f"{len(log) - 1}, not settled"
-        values = (f"{log[0].objective:.4f}", f"{last.objective:.4f}", ended)
-        alphas = (f"{alpha:.3f}" for alpha in (*last.alphas, mean_alpha(last.alphas)))
-        table.add_row(f"{asked:g}", *alphas, *values)
+        values = (f"{log[0].objective:.4f}", f"{last.objective:.4f}", f"{len(log) - 1}, {last.ending or 'not settled'}")
+        table.add_row(f"{_asked(wanted):g}", *_shown(last.alphas), f"{mean_alpha(last.alphas):.3f}", *values)
     console.print(table)
+    if any(log[-1].stuck for log in logs):
+        console.print(
+            "stuck: the objective's slope promises a fall, and no step brings one. These alphas have the lowest that was found, "
+            "which may not be the minimum.",
+            highlight=False,
+        )
     alphas = ",".join(f"{alpha:g}" for alpha in omega.rounded(logs[-1][-1].alphas, DIGITS))
     console.print(f"To measure it: --measure, or measure --alphas {alphas}", highlight=False, soft_wrap=True)
+
+
+def _steps(wanted: Fit, log: Sequence[Step]) -> Table:
+    """Objective and alphas, step by step; the last says how it ended."""
+    table = _table("step", "objective", *wanted.partition.block_names(), "")
+    table.title = f"balance {_asked(wanted):g}" if wanted.is_two_sided else f"mean {_asked(wanted):g}"
+    for number, step in enumerate(log):
+        table.add_row(str(number), f"{step.objective:.5f}", *_shown(step.alphas), step.ending)
+    return table
+
+
+def _table(*columns: str) -> Table:
+    table = Table()
+    for place, column in enumerate(columns):
+        table.add_column(column, justify="right" if place else "left")
+    return table
+
+
+def _shown(alphas: Sequence[float]) -> list[str]:
+    return [f"{alpha:.3f}" for alpha in alphas]
+
+
+def _asked(wanted: Fit) -> float:
+    """The mean or balance that a fit is at."""
+    asked = wanted.balance if wanted.is_two_sided else wanted.mean
+    assert asked is not None
+    return asked
+
+
+def _print_texts(wanted: Fit, used: Mapping[str, int]) -> None:
+    """How many texts were fitted on; fewer than asked for where answers, prompts or items were fewer."""
+    for source, count in used.items():
+        asked = wanted.draw.drawn
+        fewer = f", of {asked:,} asked for (--drawn): there are no more" if count < asked else ""
+        Console().print(f"Fitted on {count:,} texts, {source}{fewer}.", highlight=False, soft_wrap=True)
 
 
 def _numbers(name: str, text: str) -> list[float]:

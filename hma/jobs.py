@@ -110,11 +110,17 @@ class Jobs:
         self._ids = itertools.count(1)
 
     def ask(self, wanted: Job, priority: int, is_done: Callable[[], bool] = lambda: False) -> Job:
-        """A request's job, in the queue. One asked for already is not asked twice; one that is done is finished at once."""
+        """A request's job, in the queue. One asked for already is not asked twice; one that is done is finished at once.
+
+        Fits of one key may differ in the steps they may take, and are two requests.
+        """
+
+        def request(job: Job) -> tuple[object, ...]:
+            return job.key, job.study.num_items, job.target, job.fit
+
         with self.changed:
             for job in list(self._jobs.values()):
-                same = (job.key, job.study.num_items, job.target) == (wanted.key, wanted.study.num_items, wanted.target)
-                if same and not job.is_over and not job.is_cancelling:
+                if request(job) == request(wanted) and not job.is_over and not job.is_cancelling:
                     job = self._jobs[job.id] = replace(job, askers=job.askers | wanted.askers)
                     if priority == INTERACTIVE and job.state == "queued":
                         self._push(INTERACTIVE, job.id)

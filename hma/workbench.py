@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from hma.errors import MeasureError, Outdated, SuiteError
 from hma.evaluate.evaluator import CHAT, Evaluator
 from hma.evaluate.judging import Judges
 from hma.evaluate.suite import load_suite
-from hma.methods.fitting import STEPS, TEXTS, fit_key, fitting_suite, kept_steps, texts_keys
+from hma.methods.fitting import DRAFT, STEPS, TEXTS, draft_key, fit_key, fitting_suite, kept_steps, texts_keys
 from hma.methods.objective import FitObjective
 from hma.methods.texts import Text, Writer
 from hma.store import Measurement
@@ -144,7 +144,7 @@ class Workbench:
         keep: Callable[[str, str, Any], None],
         progress: Progress = lambda stage, share: None,
     ) -> list[Step]:
-        """Choose alphas by a fit: its steps, the last of which holds them.
+        """Choose alphas by a fit: its steps up to the number it may take, the last of which holds them.
 
         ``kept`` is, by their names, what the store has of its texts and steps; ``keep(kind, key, value)`` is called with each
         of these that is new, as soon as it is there. Raises FitError where there is nothing to fit on.
@@ -152,23 +152,23 @@ class Workbench:
         self._check_files(study)
         suite = fitting_suite(study)
         writer = Writer(suite, self._live.model, self._live.tokenizer, self._write_end, self._judges)
-        texts = []
-        for source, key in texts_keys(study, fit).items():
-            progress(f"writing {source}", 0.0)
-            if key not in kept:
-                found = writer.texts(source, fit.draw, lambda done, total: progress("writing the texts", 0.0))
-                keep(TEXTS, key, [text.to_dict() for text in found])
-            else:
-                found = [Text.from_dict(text) for text in kept[key]]
-            texts.append((fit.sources[source], found))
+        keys = texts_keys(study, fit)
+        texts, before = [], 0.0 if kept.keys() >= set(keys.values()) else 0.5
+        for i, (source, key) in enumerate(keys.items()):
+
+            def written(done: int, total: int, i: int = i, source: str = source) -> None:
+                progress(f"writing {source}: {done} of {total}", before * (i + done / total) / len(keys))
+
+            texts.append((fit.sources[source], _texts(writer, fit, source, key, kept, keep, written)))
         objective, key = FitObjective(fit, self._live, texts), fit_key(study, fit)
         steps = kept_steps(kept.get(key))
         left = fit.max_steps - max(0, len(steps) - 1)
         for step in descend(objective, fit.space, left, steps[-1] if steps else None):
             steps.append(step)
             keep(STEPS, key, [step.to_dict() for step in steps])
-            progress(f"step {len(steps) - 1}: objective {step.objective:.4f}", min(1.0, len(steps) / (fit.max_steps + 1)))
-        return steps
+            stage = f"step {len(steps) - 1}: objective {step.objective:.4f}" + (f" ({objective.note})" if objective.note else "")
+            progress(stage, before + (1 - before) * min(1.0, len(steps) / (fit.max_steps + 1)))
+        return steps[: fit.max_steps + 1]
 
     def delta(self, progress: Callable[[float], None]) -> list[dict[str, Any]]:
         """What RLHF changed in embeddings, each layer, final norm and head: a dict of each, with its name."""
@@ -193,6 +193,29 @@ class Workbench:
         """
         self._check_files(study)
         return export(self._pair, recipe, folder, live=self._live, **options)
+
+
+def _texts(
+    writer: Writer,
+    fit: Fit,
+    source: str,
+    key: str,
+    kept: Mapping[str, Any],
+    keep: Callable[[str, str, Any], None],
+    progress: Callable[[int, int], None],
+) -> list[Text]:
+    """The texts of one of a fit's sources: those that are kept, or written, in chunks that are kept one by one."""
+    if key in kept:
+        return [Text.from_dict(text) for text in kept[key]]
+    draft = draft_key(key)
+    begun = [[Text.from_dict(text) for text in chunk] for chunk in kept.get(draft, ())]
+
+    def keep_draft(chunks: Sequence[Sequence[Text]]) -> None:
+        keep(DRAFT, draft, [[text.to_dict() for text in chunk] for chunk in chunks])
+
+    found = writer.texts(source, fit.draw, progress, begun, keep_draft)
+    keep(TEXTS, key, [text.to_dict() for text in found])
+    return found
 
 
 def _checked_start(study: Study, evaluator: Evaluator, begun: Mapping[str, tuple[int, str]]) -> int:

@@ -1,11 +1,16 @@
 """``hma fit`` and ``hma compare``: what they print, that they go on, and what wrong input is told."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from hma.core.compare import SHARES_OF_GAIN
+from hma.core.descent import Step
+from hma.core.fit import POLICY_ANSWERS, Fit
+from hma.core.partition import Partition
+from hma.fit_cli import _print_fits
 from hma.store import Store
 from tests.cli import hma
 
@@ -29,7 +34,40 @@ def test_fit_prints_alphas_their_mean_and_the_objective_of_every_step(options, s
     assert len(fit["alphas"]) == 3
     assert len(fit["objective"]) == len(fit["steps"]) >= 2
     assert fit["objective"] == sorted(fit["objective"], reverse=True)
+    assert fit["texts"] == {POLICY_ANSWERS: 6}
     assert found("fit", "--mean", 0.4, "--blocks", 3, *DRAW, "--store", store, *options) == fit
+
+
+def test_every_step_is_a_line_of_a_table_and_how_it_ended_is_told(options, store):
+    asked = ["fit", "--mean", 0.4, "--blocks", 3, *DRAW, "--store", store, *options]
+    fit = found(*asked)
+    lines = [line.split() for line in hma(*asked).stdout.replace("│", " ").splitlines()]
+    for number, (objective, alphas) in enumerate(zip(fit["objective"], fit["steps"], strict=True)):
+        row = [str(number), f"{objective:.5f}", *(f"{alpha:.3f}" for alpha in alphas)]
+        assert [*row, *(["settled"] if number == len(fit["steps"]) - 1 else [])] in lines
+    assert fit["settled"] and not fit["stuck"]
+    assert any(line[-2:] == [f"{len(fit['steps']) - 1},", "settled"] for line in lines)
+    short = hma(*asked, "--max-steps", 1)
+    assert "1, not settled" in short.stdout
+    assert found(*asked, "--max-steps", 1)["steps"] == fit["steps"][:2]
+
+
+def test_how_many_texts_there_were_is_told(options, store):
+    more = [*DRAW[:4], "--drawn", 600]
+    done = hma("fit", "--mean", 0.4, "--blocks", 3, *more, "--max-steps", 1, "--store", store, *options)
+    assert f"Fitted on 6 texts, {POLICY_ANSWERS}, of 600 asked for (--drawn): there are no more." in done.stdout
+    said = hma("fit", "--mean", 0.4, "--blocks", 3, *DRAW, "--store", store, *options).stdout
+    assert f"Fitted on 6 texts, {POLICY_ANSWERS}." in said
+
+
+def test_a_fit_that_is_stuck_says_so(capsys, monkeypatch):
+    """It is not told to have settled."""
+    monkeypatch.setenv("COLUMNS", "200")
+    alphas = (0.4,) * 3
+    start = Step(alphas, 1.0, alphas, (1.0, 0.0, -1.0), (), 1)
+    _print_fits([Fit(Partition.equal(3), mean=0.4)], [[start, replace(start, stuck=True)]])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "1, stuck" in said and "may not be the minimum" in said and "settled" not in said
 
 
 def test_several_fits_are_measured_on_request(options, store):
@@ -52,7 +90,7 @@ def test_methods_are_compared_at_equal_budgets_on_test_items(options, store):
         assert [0.0] * 3 in method["measured"] and [1.0] * 3 in method["measured"]
         assert set(method["abilities"]) == {f"{share:g}" for share in SHARES_OF_GAIN}
         area = method["hypervolume"]
-        assert area["low"] <= area["high"]
+        assert area["low"] <= area["value"] <= area["high"] and area["low"] < area["high"]
     assert set(compared["against_the_first"]) == {"hma", "two-sided-spaced", "random"}
     assert len(compared["words"]) == 3 * (1 + len(SHARES_OF_GAIN))
     before = store.stat().st_mtime_ns, len(Store(store).studies())
@@ -72,12 +110,14 @@ def test_methods_are_compared_at_equal_budgets_on_test_items(options, store):
         (["fit", "--mean", "0.4", "--balance", "0.4"], "were both given"),
         (["fit", "--mean", "0.2", "--low", "0.3"], "No alphas from 0.3 to 1 have the mean 0.2"),
         (["fit", "--mean", "0.2", "--drawn", "0"], "0 drawn"),
+        (["fit", "--mean", "0.2", *DRAW, "--kept", "0.01"], "a share of 0.01 is kept (--kept)"),
         (["fit", "--mean", "0.2", "--objective", "adamerging", "--group", "nothing"], "no ability group"),
         (["compare", "--methods", "ma"], "Name two or more"),
         (["compare", "--methods", "ma,best"], "'best' is unknown"),
         (["compare", "--methods", "ma,adamerging"], "is to name an ability group: adamerging:choice"),
         (["compare", "--methods", "ma,hma:choice"], "takes nothing after a colon"),
         (["compare", "--methods", "ma,offset:a"], "'a' is no list of differences"),
+        (["compare", "--methods", "ma,offset:nan|inf|0"], "no finite number"),
         (["compare", "--methods", "ma,offset:0|0.1"], "has 2 differences, and there are 3 blocks"),
         (["compare", "--methods", "ma,random-spaced"], "'random-spaced' is unknown"),
         (["compare", "--budget", "2"], "A budget of 2"),

@@ -14,7 +14,11 @@ from hma.checkpoints.pair import Pair, check_configs
 from hma.checkpoints.precision import EffectiveAlpha
 from hma.checkpoints.weights import LiveWeights, Slopes
 from hma.core.partition import Partition
+from hma.core.precision import NEAREST, Precision
 from hma.core.recipe import Recipe
+
+_FINE = {"F32", "F64"}
+"""Dtypes as safetensors names them, whose numbers lie closer than any delta that counts."""
 
 
 class LiveModel:
@@ -39,6 +43,8 @@ class LiveModel:
         model = load_model(pair.policy, pair.allow)
         self.hold: Hold = hold or choose(_memory(pair, model, self.device), lambda: changed_bytes(pair))
         self.model: PreTrainedModel = model.to(self.device)
+        stored = {tensor.dtype for checkpoint in (pair.reference, pair.policy) for tensor in checkpoint.tensors.values()}
+        self._is_fine = self.model.dtype in (torch.float32, torch.float64) and stored <= _FINE
         # How an answer is decoded is the suite's to say; the checkpoint says only what ends one.
         self.model.generation_config = GenerationConfig(eos_token_id=self.model.generation_config.eos_token_id)
         # Ends that stay in host memory are not brought to the device to be looked at.
@@ -48,6 +54,19 @@ class LiveModel:
     def write(self, recipe: Recipe) -> None:
         """Make the live model the recipe's merge. Raises CheckpointError when a weight does not fit into its dtype."""
         self._weights.write(recipe)
+
+    @property
+    def fine(self) -> Precision:
+        """Numbers in which the live model moves with every change of alpha, however small the pair's delta.
+
+        Those of the checkpoints where they are float32 or finer; of half precision float32, or where memory has no
+        room for that, the checkpoints' own, rounded at random: right on average, from one seed.
+        """
+        if self._is_fine:
+            return NEAREST
+        more = sum(4 * parameter.numel() - parameter.nbytes for parameter in self.model.parameters())
+        free = available_memory() if self.device.type == "cpu" else _free(self.device)
+        return Precision("float32") if free is None or more + more // 4 <= free else Precision(rounding="stochastic")
 
     @property
     def held_bytes(self) -> int:
@@ -78,9 +97,16 @@ def _memory(pair: Pair, model: PreTrainedModel, device: torch.device) -> Memory:
     host = available_memory()
     free = None if host is None else host + live
     if device.type == "cuda":
-        unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-        free = torch.cuda.mem_get_info(device)[0] + unused
+        free = _free(device)
     return Memory(device.type, live, ends, free, host)
+
+
+def _free(device: torch.device) -> int | None:
+    """Free bytes of a GPU's memory; None where it does not say."""
+    if device.type != "cuda":
+        return None
+    unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return torch.cuda.mem_get_info(device)[0] + unused
 
 
 def find_device() -> torch.device:

@@ -29,6 +29,9 @@ _ENOUGH = 1e-4
 _FIRST = 0.25
 """How far the first step goes at most, before anything is known of how the objective bends."""
 
+_NOWHERE = 1e-200
+"""A move that is none, and that no number makes one."""
+
 _HALVINGS = 10
 _SCALINGS = 8
 _INNER = 300
@@ -56,7 +59,8 @@ class Step:
     """Where a descent stands: its alphas, the objective there, and what the next step needs.
 
     ``gradient`` is with respect to the variables, ``curvature`` the Hessian as learned so far, row by row; ``measured`` is
-    how often the objective was computed.
+    how often the objective was computed. ``settled``: there is no more to gain. ``stuck``: the gradient promises more,
+    and yet no move lowers the objective, so that nobody knows whether this is its minimum.
     """
 
     alphas: tuple[float, ...]
@@ -66,6 +70,17 @@ class Step:
     curvature: tuple[float, ...]
     measured: int
     settled: bool = False
+    stuck: bool = False
+
+    @property
+    def is_last(self) -> bool:
+        """Whether the descent ended here by itself."""
+        return self.settled or self.stuck
+
+    @property
+    def ending(self) -> str:
+        """How the descent ended here, in a word; empty where it did not."""
+        return "settled" if self.settled else "stuck" if self.stuck else ""
 
     def to_dict(self) -> dict[str, Any]:
         return {name: list(value) if isinstance(value, tuple) else value for name, value in self.__dict__.items()}
@@ -77,7 +92,7 @@ class Step:
 
 
 def descend(objective: Objective, space: Space, max_steps: int = MAX_STEPS, begun: Step | None = None) -> Iterator[Step]:
-    """The steps of a descent, each with a lower objective than the one before; the last says whether it settled.
+    """The steps of a descent, each with a lower objective than the one before; the last says whether it settled or is stuck.
 
     The first is the space's start, or what follows ``begun``. ``max_steps`` counts from ``begun``.
     """
@@ -89,27 +104,28 @@ def descend(objective: Objective, space: Space, max_steps: int = MAX_STEPS, begu
         now = _step(space, variables, value, gradient, bend * np.eye(len(variables)), 1)
         yield now
     for _ in range(max_steps):
-        if now.settled:
+        if now.is_last:
             return
         now = _next(objective, space, now)
         yield now
 
 
 def _next(objective: Objective, space: Space, now: Step) -> Step:
-    """The step after ``now``; ``now`` itself, settled, where none promises or brings a fall."""
+    """The step after ``now``; ``now`` itself, settled where none promises a fall, stuck where none brings what it promises."""
     here, slope = np.array(now.variables), np.array(now.gradient)
+    if _within_reach(space, here, slope) < SETTLED * max(abs(now.objective), _LEAST):
+        return replace(now, settled=True)
     curvature, measured = np.array(now.curvature).reshape(len(here), -1), now.measured
     way = _towards(space, here, slope, curvature) - here
     promised, share = -float(slope @ way), 1.0
-    if _within_reach(space, here, slope) >= SETTLED * max(abs(now.objective), _LEAST):
-        for _ in range(_HALVINGS):
-            there = space.project(here + share * way)
-            value, gradient = _at(objective, space, there)
-            measured += 1
-            if value <= now.objective - _ENOUGH * share * promised:
-                return _step(space, there, value, gradient, _bent(curvature, there - here, gradient - slope), measured)
-            share /= 2
-    return replace(now, measured=measured, settled=True)
+    for _ in range(_HALVINGS):
+        there = space.project(here + share * way)
+        value, gradient = _at(objective, space, there)
+        measured += 1
+        if value <= now.objective - _ENOUGH * share * promised:
+            return _step(space, there, value, gradient, _bent(curvature, there - here, gradient - slope), measured)
+        share /= 2
+    return replace(now, measured=measured, stuck=True)
 
 
 def _within_reach(space: Space, here: np.ndarray, slope: np.ndarray) -> float:
@@ -118,7 +134,7 @@ def _within_reach(space: Space, here: np.ndarray, slope: np.ndarray) -> float:
     for _ in range(_SCALINGS):  # What lies at a bound cannot move, however steep it is there.
         moved = here - space.project(here - length * slope)
         farthest = float(np.abs(moved).max())
-        if not farthest or abs(farthest - space.reach) < 0.1 * space.reach:
+        if farthest < _NOWHERE or abs(farthest - space.reach) < 0.1 * space.reach:
             break
         length *= space.reach / farthest
     return float(slope @ moved)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
+
+import numpy as np
 
 from hma.core.descent import MAX_STEPS, Space
 from hma.core.omega import Omega, PaperForm
@@ -24,6 +25,12 @@ OBJECTIVES = {
 """What a fit makes likely; each is the mean negative log-likelihood of texts, in nats a token."""
 
 OMEGA, PAPER = "omega", "paper"
+
+_THERE = 1e-9
+"""Alphas so near to the mean are there."""
+
+_HALVINGS = 60
+"""Of a bisection."""
 
 
 @dataclass(frozen=True)
@@ -133,12 +140,6 @@ class Fit:
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Fit:
-        """The inverse of ``to_dict``."""
-        cut = {name: tuple(value) if isinstance(value, list) else value for name, value in data["partition"].items()}
-        return cls(**{**data, "partition": Partition(**cut), "draw": Draw(**data["draw"])})
-
 
 POLICY_ANSWERS = "the policy's answers to training prompts"
 REFERENCE_ANSWERS = "the reference's answers to task prompts"
@@ -153,3 +154,28 @@ def l1_weights(partition: Partition) -> tuple[float, ...]:
     middle = partition.num_layers // 2
     weights = [25 / (abs(layer - middle) + 1) for layer in range(partition.num_layers)]
     return tuple(sum(weights[layer] for layer in partition.layers(block)) for block in range(partition.num_blocks))
+
+
+def l1_slopes(slopes: np.ndarray, weights: np.ndarray, away: np.ndarray) -> np.ndarray:
+    """The slopes ``(num_blocks,)`` of the regulariser ``weights @ |away|``, to be added to ``slopes``, those of the rest.
+
+    ``away`` is how far each alpha is from the mean. One that is there has no single slope but all from -weight to weight;
+    of these it gets the one that leaves the least slope at a kept mean: none at all where this is the minimum.
+    """
+    there = np.abs(away) <= _THERE
+    sides = np.where(there, 0.0, weights * np.sign(away))
+    spread = np.where(there, weights, 0.0)
+
+    def left(level: float) -> np.ndarray:
+        """What is left of the slopes above a level, which a kept mean takes away."""
+        above = slopes + sides - level
+        return np.sign(above) * np.maximum(np.abs(above) - spread, 0)
+
+    low, high = float((slopes + sides - spread).min()), float((slopes + sides + spread).max())
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        if left(middle).sum() > 0:
+            low = middle
+        else:
+            high = middle
+    return sides + np.clip(high - slopes - sides, -spread, spread)

@@ -14,6 +14,9 @@ from hma.errors import AlphasError
 _HALVINGS = 80
 """Of a bisection: what it leaves of the mean is then given to those with room for it."""
 
+_AT_BOUND = 1e-9
+"""Alphas so near to 0 or 1 are there: of what a bisection leaves those at a bound may get a last digit."""
+
 
 @dataclass(frozen=True)
 class Omega:
@@ -130,7 +133,13 @@ class PaperForm:
         return Omega(self.num_blocks, self.mean).project(self.free_alphas(variables))
 
     def pulled(self, variables: np.ndarray, gradient: np.ndarray) -> np.ndarray:
-        """A gradient with respect to the alphas as one with respect to s, by the chain rule; putting back is left out of it."""
+        """A gradient with respect to the alphas as one with respect to s, by the chain rule.
+
+        Alphas that were put back to 0 or 1 stay there, and the others share what that moves between them.
+        """
+        alphas = self.alphas(variables)
+        moves = (alphas > _AT_BOUND) & (alphas < 1 - _AT_BOUND)
+        gradient = np.where(moves, gradient - (gradient[moves].mean() if moves.any() else 0.0), 0.0)
         sigmoid = _sigmoid(variables)
         total = (sigmoid + self.epsilon).sum()
         along = (gradient * self.free_alphas(variables)).sum() / total

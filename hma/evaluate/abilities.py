@@ -207,8 +207,12 @@ def answer_plan(
     where: Callable[[int], str],
     temperature: float = 0.0,
     seed: int = 0,
+    ids: Sequence[str] | None = None,
 ) -> AnswerPlan:
-    """A plan of one kind of requests, decoded as their task says: greedily, unless a ``temperature`` is given to sample at."""
+    """A plan of one kind of requests, decoded as their task says: greedily, unless a ``temperature`` is given to sample at.
+
+    ``ids`` as in ``AnswerPlan``.
+    """
     said = requests[0].args[1]
     if any(request.args[1] != said for request in requests):
         raise SuiteError("It asks for other generation settings from item to item. Use one setting.")
@@ -226,6 +230,7 @@ def answer_plan(
         seed=seed,
         stops=settings["until"],
         context_length=context_length,
+        ids=ids,
         name=name,
         where=where,
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Any
 
 from hma.core import omega
 from hma.core.alphas import DIGITS
@@ -12,11 +14,17 @@ from hma.core.recipe import Recipe, digest
 from hma.core.study import Study
 from hma.evaluate.suite import Suite, load_suite
 
-TEXTS, STEPS = "texts", "steps"
-"""Kinds of what is kept of fits: a list of texts, and a list of steps."""
+TEXTS, DRAFT, STEPS = "texts", "draft", "steps"
+"""Kinds of what is kept of fits: a list of texts, those of the first chunks while not all are written, and a list of steps."""
 
-VERSION = 2
+CHUNK = 128
+"""Texts that are written, and then kept, at a time: a batch of answers."""
+
+VERSION = 3
 """To be raised when fitting itself comes to give other alphas."""
+
+_TEXTS_VERSION = 2
+"""To be raised when other texts come to be written."""
 
 
 def fitting_suite(study: Study) -> Suite:
@@ -28,17 +36,41 @@ def texts_keys(study: Study, fit: Fit) -> dict[str, str]:
     """The names of a fit's texts by their source: the same for the same pair, suite, training prompts and draw."""
     suite = fitting_suite(study)
     training = [[prompt.id, *prompt.turns] for prompt in suite.chat.training]
-    return {s: digest([VERSION, study.pair, suite.fingerprint, training, s, asdict(fit.draw)]) for s in fit.sources}
+    return {s: digest([_TEXTS_VERSION, study.pair, suite.fingerprint, training, s, asdict(fit.draw)]) for s in fit.sources}
+
+
+def draft_key(texts_key: str) -> str:
+    """The name of what there is of a source's texts while they are being written; other chunks would be other texts."""
+    return digest([texts_key, CHUNK])
+
+
+def kept_keys(study: Study, fit: Fit) -> list[str]:
+    """The names of all that may be kept of a fit."""
+    texts = list(texts_keys(study, fit).values())
+    return [fit_key(study, fit), *texts, *map(draft_key, texts)]
 
 
 def fit_key(study: Study, fit: Fit) -> str:
-    """A fit's name: the same for the same texts and settings. How many steps it may take does not count: it can go on."""
+    """A fit's name: the same for the same texts and settings.
+
+    How many steps it may take does not count, since it can go on: ``steps_of`` cuts what is kept to what is asked.
+    """
     return digest([VERSION, {**fit.to_dict(), "max_steps": None}, sorted(texts_keys(study, fit).values())])
 
 
 def kept_steps(value: list[dict] | None) -> list[Step]:
     """The steps that are kept of a fit."""
     return [Step.from_dict(step) for step in value or ()]
+
+
+def steps_of(fit: Fit, value: list[dict] | None) -> list[Step]:
+    """The steps of a fit up to the number that it may take, of what is kept of it: a fit of more may have gone further."""
+    return kept_steps(value)[: fit.max_steps + 1]
+
+
+def num_texts(study: Study, fit: Fit, kept: Mapping[str, Any]) -> dict[str, int]:
+    """How many texts there are of each of a fit's sources, of what is kept under ``texts_keys``."""
+    return {source: len(kept[key]) for source, key in texts_keys(study, fit).items() if key in kept}
 
 
 def recipe_of(fit: Fit, last: Step) -> Recipe:

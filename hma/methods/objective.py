@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 
 from hma.checkpoints.live import LiveModel
 from hma.checkpoints.weights import Slopes
-from hma.core.fit import Fit, l1_weights
+from hma.core.fit import Fit, l1_slopes, l1_weights
 from hma.core.recipe import Recipe
 from hma.errors import FitError
 from hma.evaluate.batches import Batches
@@ -63,22 +63,27 @@ class Likelihood:
 
 
 class FitObjective:
-    """What a fit lets fall: the weighted unlikelihoods of its texts under the merge, with the paper's regulariser if asked."""
+    """What a fit lets fall: the weighted unlikelihoods of its texts under the merge, with the paper's regulariser if asked.
+
+    The merge is written in ``LiveModel.fine`` numbers: between two neighbours of half precision rounding would leave an
+    objective of steps, flat in between, whatever its slopes say.
+    """
 
     def __init__(self, fit: Fit, live: LiveModel, texts: Sequence[tuple[float, Sequence[Text]]]) -> None:
         vocabulary = live.model.config.get_text_config().vocab_size
-        self._fit, self._live = fit, live
+        self._fit, self._live, self._precision = fit, live, live.fine
         self._parts = [(weight, Likelihood(some, fit.whole, vocabulary)) for weight, some in texts]
         self._l1 = fit.l1 * np.array(l1_weights(fit.partition)) * _linear_weights(live.model, fit.partition.num_layers)
 
     @property
     def note(self) -> str:
         """What a person should know of how it was computed."""
-        return next((part.note for _, part in self._parts if part.note), "")
+        rounded = "rounded at random: no memory for float32" if self._precision.rounding == "stochastic" else ""
+        return "; ".join(filter(None, [rounded, *dict.fromkeys(part.note for _, part in self._parts)]))
 
     def __call__(self, alphas: np.ndarray) -> tuple[float, np.ndarray]:
         """The value and its slopes ``(num_blocks,)``. Raises FitError where logits are no numbers."""
-        self._live.write(Recipe(self._fit.partition, tuple(map(float, alphas))))
+        self._live.write(Recipe(self._fit.partition, tuple(map(float, alphas)), self._precision))
         with self._live.slopes(self._fit.partition) as slopes:
             value = sum(weight * part.pass_back(self._live.model, weight, slopes) for weight, part in self._parts)
         found = slopes.values
@@ -90,7 +95,7 @@ class FitObjective:
         if self._fit.l1:
             assert self._fit.mean is not None
             away = alphas - self._fit.mean
-            value, found = value + float(self._l1 @ np.abs(away)), found + self._l1 * np.sign(away)
+            value, found = value + float(self._l1 @ np.abs(away)), found + l1_slopes(found, self._l1, away)
         return value, found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,17 +12,17 @@ from hma.core.omega import rounded
 from hma.errors import AlphasError
 
 
-def between(corners: Sequence[Sequence[float]], mean: float) -> Alphas:
-    """The alphas of this mean on the way from the policy over ``corners`` to the reference, straight from each to the next.
+def between(stops: Sequence[Sequence[float]], mean: float) -> Alphas:
+    """The alphas of this mean on the way from the policy over ``stops`` to the reference, straight from each to the next.
 
-    Corners are alphas of one partition, in any order: they are passed by rising mean.
+    Stops are alphas of one partition, in any order: they are passed by rising mean.
     """
-    num_blocks = len(corners[0]) if corners else 1
-    stops = np.array([np.zeros(num_blocks), *sorted(map(tuple, corners), key=lambda a: (sum(a), a)), np.ones(num_blocks)])
-    means = stops.mean(axis=1)
+    num_blocks = len(stops[0]) if stops else 1
+    passed = np.array([np.zeros(num_blocks), *sorted(map(tuple, stops), key=lambda a: (sum(a), a)), np.ones(num_blocks)])
+    means = passed.mean(axis=1)
     rising = np.concatenate([[True], np.diff(means) > 1e-9])
-    stops, means = stops[rising], means[rising]
-    found = [np.interp(mean, means, column) for column in stops.T]
+    passed, means = passed[rising], means[rising]
+    found = [np.interp(mean, means, column) for column in passed.T]
     return rounded(np.clip(found, 0, 1), DIGITS)
 
 
@@ -31,6 +32,8 @@ def offsets(text: str, num_blocks: int | None = None) -> Alphas:
         found = tuple(float(part) for part in text.split("|"))
     except ValueError:
         raise AlphasError(f"'{text}' is no list of differences. Write one number a block: offset:0|0|-0.1.") from None
+    if not all(map(math.isfinite, found)):
+        raise AlphasError(f"'{text}' has a difference that is no finite number. Write one a block: offset:0|0|-0.1.")
     if num_blocks is not None and len(found) != num_blocks:
         raise AlphasError(f"'{text}' has {len(found)} differences, and there are {num_blocks} blocks. Write one for each.")
     return found

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from hma.core.omega import Omega, PaperForm, rounded
@@ -75,15 +75,29 @@ def test_the_papers_form_leaves_the_box_and_is_put_back():
 
 
 @given(st.lists(st.floats(-4, 4), min_size=2, max_size=6), st.floats(0.05, 0.95), st.floats(0, 0.9))
+@example([0.0, 0.0, 0.0, 0.0, 0.0, 1.0], 0.8827835181833421, 0.0)  # The last is put back to a last digit below 1.
 def test_the_papers_gradient_is_the_slope(scores, mean, epsilon):
+    """Of the alphas that are put back where they leave the box, too."""
     form, weights = PaperForm(len(scores), mean, epsilon), np.arange(1.0, len(scores) + 1)
     scores = np.array(scores)
+    alphas, free = form.alphas(scores), form.free_alphas(scores)
+    inner = (alphas > 1e-9) & (alphas < 1 - 1e-9)
+    assume(inner.any())
+    shifted = free + (alphas - free)[inner][0]
+    assume(min(abs(shifted).min(), abs(shifted - 1).min()) > 1e-4)  # Where an alpha meets a bound there are two slopes.
     pulled = form.pulled(scores, weights)
     for k in range(len(scores)):
         step = np.zeros(len(scores))
         step[k] = 1e-6
-        slope = (form.free_alphas(scores + step) - form.free_alphas(scores - step)) @ weights / 2e-6
+        slope = (form.alphas(scores + step) - form.alphas(scores - step)) @ weights / 2e-6
         assert pulled[k] == pytest.approx(slope, abs=1e-6)
+
+
+def test_the_papers_gradient_leaves_what_was_put_back():
+    form, scores = PaperForm(3, 0.6, 0.0), np.array([1.5, -1.0, -1.2])
+    assert form.free_alphas(scores)[0] > 1 and form.alphas(scores)[0] == 1
+    assert form.pulled(scores, np.array([1.0, 0.0, 0.0])) == pytest.approx([0, 0, 0], abs=1e-12)
+    assert np.abs(form.pulled(scores, np.array([0.0, 1.0, 0.0]))).max() > 0.05
 
 
 def test_the_papers_form_refuses_what_it_cannot_start_from():
