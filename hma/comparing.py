@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hma.core import compare as comparisons
@@ -74,8 +74,10 @@ class Budget:
 
 @dataclass(frozen=True)
 class Compared:
-    """What came of it: each method's recipes, those it chose on validation items, and how these compare on test
-    items; ``ends`` are reference and policy on test items."""
+    """What came of it: each method's recipes, those it chose on validation items, and how these compare on test items.
+
+    ``ends`` are reference and policy on test items, ``unsettled`` how many of a method's fits ended before they settled.
+    """
 
     validation: Study
     test: Study
@@ -84,6 +86,7 @@ class Compared:
     tested: Mapping[str, Sequence[Point]]
     ends: tuple[Point, Point]
     comparison: Comparison
+    unsettled: Mapping[str, int] = field(default_factory=dict)
 
 
 def checked_methods(names: str, study: Study, num_blocks: int) -> list[str]:
@@ -110,7 +113,17 @@ def checked_methods(names: str, study: Study, num_blocks: int) -> list[str]:
 
 def run(validation: Study, test: Study, store: Store, methods: Sequence[str], budget: Budget, tools: Tools) -> Compared:
     """Spend the budget on every method, choose on validation items, measure what was chosen on test items, and compare."""
-    recipes = {method: list(spent(method, validation, store, budget, tools)) for method in methods}
+    unsettled: dict[str, int] = {}
+
+    def watched(method: str) -> Tools:
+        def fit(wanted: Fit) -> Sequence[Step]:
+            steps = tools.fit(wanted)
+            unsettled[method] = unsettled.get(method, 0) + (not steps[-1].settled)
+            return steps
+
+        return replace(tools, fit=fit)
+
+    recipes = {method: list(spent(method, validation, store, budget, watched(method))) for method in methods}
     chosen = {
         method: comparisons.chosen([_point(store, validation, recipe) for recipe in some]) for method, some in recipes.items()
     }
@@ -121,7 +134,7 @@ def run(validation: Study, test: Study, store: Store, methods: Sequence[str], bu
     tested = {method: [_point(store, test, point.recipe) for point in points] for method, points in chosen.items()}
     reference, policy = (_point(store, test, end) for end in ends)
     comparison = comparisons.compare(tested, reference, policy)
-    return Compared(validation, test, recipes, chosen, tested, (reference, policy), comparison)
+    return Compared(validation, test, recipes, chosen, tested, (reference, policy), comparison, unsettled)
 
 
 def spent(method: str, study: Study, store: Store, budget: Budget, tools: Tools) -> Iterator[Recipe]:
@@ -161,8 +174,7 @@ def _path(base: str, budget: Budget, tools: Tools) -> Callable[[float], tuple[fl
     if name == OFFSET:
         return lambda mean: paths.moved(mean, paths.offsets(group, budget.partition.num_blocks))
     if name in (TWO_SIDED, TWO_SIDED_FREE):
-        fits = [Fit(budget.partition, name, balance=balance, draw=budget.draw) for balance in BALANCES]
-        stops = [tools.fit(fit)[-1].alphas for fit in fits]
+        stops = [tools.fit(fit)[-1].alphas for fit in path_fits(name, budget)]
         return lambda mean: paths.between(stops, mean)
     objective = PROXY if name == HMA else ADAMERGING
 
@@ -173,6 +185,14 @@ def _path(base: str, budget: Budget, tools: Tools) -> Callable[[float], tuple[fl
         return recipe_of(fit, tools.fit(fit)[-1]).alphas
 
     return fitted
+
+
+def path_fits(method: str, budget: Budget) -> list[Fit]:
+    """The fits that lay a two-sided method's path, in their order; none for other methods."""
+    name = base_of(method)
+    if name not in (TWO_SIDED, TWO_SIDED_FREE):
+        return []
+    return [Fit(budget.partition, name, balance=balance, draw=budget.draw) for balance in BALANCES]
 
 
 def _point(store: Store, study: Study, recipe: Recipe) -> Point:
@@ -195,6 +215,11 @@ def words(found: Compared) -> list[str]:
             f"At {share:.0%} of the policy's gain in reward: {comparisons.in_words(name, first, ability, ABILITY)}"
             for share, ability in against.abilities.items()
         ]
+    told += [
+        f"{name}: {count} of its fits ended before they settled, so that its alphas may not be what it was to find."
+        for name, count in found.unsettled.items()
+        if count
+    ]
     return told + [f"{name}: {BEYOND_PAPER[base]}" for name in found.tested if (base := base_of(name)) in BEYOND_PAPER]
 
 

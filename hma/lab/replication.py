@@ -23,7 +23,7 @@ from hma.engine import SWEEP, Engine
 from hma.errors import HmaError
 from hma.lab.making import Making, Weights, one_thread, read_report
 from hma.lab.scenario import read_scenario
-from hma.methods.fitting import kept_steps
+from hma.methods.fitting import steps_of
 from hma.store import Store
 from hma.study import open_study
 
@@ -223,7 +223,7 @@ def _tools(engine: Engine, validation: Study, say: Say) -> Tools:
         now = engine.wait(engine.fit(validation, wanted, SWEEP).id)
         if now.state != "finished":
             raise HmaError(now.message)
-        return kept_steps(engine.store.kept([now.key])[now.key])
+        return steps_of(wanted, engine.store.kept([now.key])[now.key])
 
     def search(budget: Budget) -> list[Recipe]:
         return searching.run(engine, validation, budget, lambda some: measure(validation, some, comparing.SEARCH))

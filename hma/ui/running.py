@@ -8,12 +8,12 @@ from html import escape
 
 import streamlit as st
 
-from hma import text
+from hma import comparing, text
 from hma.core.descent import Step
 from hma.core.fit import Fit
 from hma.core.study import Study
 from hma.engine import Job
-from hma.methods.fitting import kept_steps
+from hma.methods.fitting import steps_of
 from hma.runs import AGAIN, Run
 from hma.ui import access, plans, sketch, state, stopping
 from hma.ui.guard import shown
@@ -188,8 +188,10 @@ def _fits(run: Run) -> None:
     with opened:
         if run.is_over and not kept:
             st.caption("No step was made.")
-        for key, fit in reversed(list(zip(run.fits, run.plan.fits, strict=False))):
-            steps = kept_steps(kept.get(key))
+        budget = run.plan.budget
+        fits = comparing.path_fits(run.plan.method, budget) if budget else run.plan.fits
+        for key, fit in reversed(list(zip(run.fits, fits, strict=False))):
+            steps = steps_of(fit, kept.get(key))
             if steps:
                 _steps(fit, steps)
             if not run.is_over:
@@ -199,8 +201,8 @@ def _fits(run: Run) -> None:
 def _steps(fit: Fit, steps: Sequence[Step]) -> None:
     """A fit's objective and alphas by step: a chart of each, and a table beside."""
     asked = f"balance {fit.balance:g}" if fit.is_two_sided else f"mean share {fit.mean:g}"
-    settled = ", settled" if steps[-1].settled else ""
-    st.caption(f"Fit at {asked}: {len(steps) - 1} steps{settled}. Objective in nats a token, less is better; alphas below it.")
+    ending = f", {steps[-1].ending}" if steps[-1].ending else ""
+    st.caption(f"Fit at {asked}: {len(steps) - 1} steps{ending}. Objective in nats a token, less is better; alphas below it.")
     left, right = st.columns([1, 1], gap="medium")
     names, theme = fit.partition.block_names(), st.context.theme.type or "light"
     objectives = [step.objective for step in steps]
