@@ -18,6 +18,7 @@ from dataclasses import replace
 from hma import searching
 from hma.core.descent import Step
 from hma.core.fit import Fit
+from hma.core.question import Reply
 from hma.core.recipe import Recipe
 from hma.core.study import Study
 from hma.engine import SWEEP, Engine, Job
@@ -163,7 +164,7 @@ class Runs:
             if run is None or run.state != "queued":
                 return False
             # What it had done before a pause is found in the store, and counted again.
-            self._runs[run_id] = replace(run, state="running", started_at=time.time(), done=0, fits=())
+            self._runs[run_id] = replace(run, state="running", started_at=time.time(), done=0, fits=(), replies=())
             return True
 
     def _carry_out(self, run_id: int) -> None:
@@ -201,15 +202,23 @@ class Runs:
     def _do(self, run_id: int) -> None:
         run = self._run(run_id)
         if run.plan.budget is not None:
-            budget, study = run.plan.budget, run.study
             searching.run(
-                self._engine, study, budget, lambda some: self._measure(run_id, some), lambda job: self._wait(run_id, job)
+                self._engine,
+                run.study,
+                run.plan.budget,
+                lambda some: self._measure(run_id, some),
+                lambda job: self._wait(run_id, job),
+                learns=True,
+                tell=lambda reply: self._told(run_id, reply),
             )
         elif run.plan.fits:
             for fit in run.plan.fits:
                 self._measure(run_id, [self._fitted(run_id, fit)])
         else:
             self._measure(run_id, run.plan.recipes)
+
+    def _told(self, run_id: int, reply: Reply) -> None:
+        self._change(run_id, replies=(*self._run(run_id).replies, replace(reply, predictor=None)))
 
     def _fitted(self, run_id: int, fit: Fit) -> Recipe:
         """The merge of a fit's alphas. Raises Cancelled or MeasureError."""

@@ -94,7 +94,7 @@ def _cost(board: Board, plan: Plan, missing: int | None) -> str:
         steps = plan.fits[0].max_steps
         rest = f" Before each comes a fit of at most {steps} steps, whose time is not known beforehand."
     elif plan.budget:
-        rest = " That is at most: points that the store has cost nothing. Choosing each one takes a little besides."
+        rest = " What the same search has measured before is not measured again. Choosing each one takes a little besides."
     return f"{points}{known}.{rest}"
 
 
