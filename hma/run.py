@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from hma.comparing import SEARCH, Budget
 from hma.core.fit import Fit
+from hma.core.question import Reply
 from hma.core.recipe import Recipe
 from hma.core.study import Study
 
@@ -49,7 +50,8 @@ class Run:
     """A run as it stands. ``state``: queued, running, paused, finished, failed or cancelled; ``message`` says why.
 
     ``done`` counts its points that are in the store by now, ``job`` is the engine's that it waits for, and ``fits`` are the keys
-    under which the store keeps the steps of the fits that it has begun, in their order. ``askers`` are those who started it.
+    under which the store keeps the steps of the fits that it has begun, in their order. ``replies`` are what a search was told,
+    without predictors. ``askers`` are those who started it.
     """
 
     id: int
@@ -60,6 +62,7 @@ class Run:
     done: int = 0
     job: int | None = None
     fits: tuple[str, ...] = ()
+    replies: tuple[Reply, ...] = ()
     started_at: float | None = None
     ended_at: float | None = None
     askers: frozenset[str] = frozenset()

@@ -19,6 +19,7 @@ from hma import comparing, searching
 from hma.comparing import Budget, Tools
 from hma.core.descent import Step
 from hma.core.fit import Fit
+from hma.core.question import Reply
 from hma.core.recipe import Recipe
 from hma.core.study import Study
 from hma.engine import SWEEP, Engine, Job
@@ -164,7 +165,7 @@ class Runs:
             if run is None or run.state != "queued":
                 return False
             # What it had done before a pause is found in the store, and counted again.
-            self._runs[run_id] = replace(run, state="running", started_at=time.time(), done=0, fits=())
+            self._runs[run_id] = replace(run, state="running", started_at=time.time(), done=0, fits=(), replies=())
             return True
 
     def _carry_out(self, run_id: int) -> None:
@@ -211,7 +212,7 @@ class Runs:
             self._measure(run_id, run.plan.recipes)
 
     def _tools(self, run_id: int) -> Tools:
-        """What a method that spends a budget needs, for a run's own study."""
+        """What a method that spends a budget needs, for a run's own study; a search learns from all that is measured of it."""
         study = self._run(run_id).study
 
         def measure(_: Study, recipes: Sequence[Recipe], method: str) -> None:
@@ -219,10 +220,19 @@ class Runs:
 
         def search(budget: Budget) -> list[Recipe]:
             return searching.run(
-                self._engine, study, budget, lambda some: self._measure(run_id, some), lambda job: self._wait(run_id, job)
+                self._engine,
+                study,
+                budget,
+                lambda some: self._measure(run_id, some),
+                lambda job: self._wait(run_id, job),
+                learns=True,
+                tell=lambda reply: self._told(run_id, reply),
             )
 
         return Tools(measure, lambda fit: [self._fitted(run_id, fit)], search)
+
+    def _told(self, run_id: int, reply: Reply) -> None:
+        self._change(run_id, replies=(*self._run(run_id).replies, replace(reply, predictor=None)))
 
     def _fitted(self, run_id: int, fit: Fit) -> Step:
         """A fit's last step. Raises Cancelled or MeasureError."""

@@ -11,6 +11,7 @@ from rich.console import Console
 from hma import options, report, searching, text
 from hma.board import Board
 from hma.comparing import SEARCH, Budget
+from hma.core.question import Reply
 from hma.core.recipe import Recipe
 from hma.engine import Engine
 from hma.measuring import measured
@@ -19,7 +20,7 @@ from hma.verb import verb
 
 @verb
 def search(
-    budget: Annotated[int, typer.Option(help="Points to measure, both ends among them.")] = 25,
+    budget: Annotated[int, typer.Option(help="Points to measure, both ends among them unless these are measured.")] = 25,
     search_seed: Annotated[int, typer.Option(help="What the search starts from.")] = 0,
     *,
     blocks: options.BlockOptions,
@@ -28,7 +29,8 @@ def search(
 ) -> None:
     """Search the front over block alphas: Gaussian processes say where a point would add most hypervolume.
 
-    Interrupted, it goes on when run again. What it finds was chosen on these items: report it on test items.
+    It learns from every point that the store has of the study. Interrupted, it goes on when run again. What it finds was chosen
+    on these items: report it on test items.
     """
     study = chosen.study()
     spent = Budget(budget, blocks.partition(study.num_layers), search_seed)
@@ -38,16 +40,18 @@ def search(
         def measure(recipes: Sequence[Recipe]) -> None:
             measured(engine, study, recipes, SEARCH, as_json)
 
-        recipes = searching.run(engine, study, spent, measure)
+        replies: list[Reply] = []
+        recipes = searching.run(engine, study, spent, measure, learns=True, tell=replies.append)
     points = [point for recipe in recipes if (point := opened.point(study.point_key(recipe), study.num_items))]
     if as_json:
-        report.print_json({"items": report.items_dict(study), "points": [point.to_dict() for point in points]})
+        turns = [reply.to_dict() for reply in replies]
+        report.print_json({"items": report.items_dict(study), "points": [point.to_dict() for point in points], "replies": turns})
         return
     report.print_points(study, points, Board.read(opened, study).reference)
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(text.advice(replies, spent.partition.block_names()))
     if study.split == "validation":
-        Console().print(
+        console.print(
             f"These alphas were chosen on the {text.items(study)}: what is best among them was lucky there, too. Measure those "
-            "that you choose with --split test.",
-            highlight=False,
-            soft_wrap=True,
+            "that you choose with --split test."
         )

@@ -2,40 +2,114 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from hma.comparing import Budget
+from hma.core.alphas import Alphas
 from hma.core.observation import Observation
-from hma.core.question import Question, Reply, predicting, spread_first
-from hma.core.recipe import Recipe
+from hma.core.question import LADDER, Question, Reply, observations, predicting, spread_first
+from hma.core.recipe import Recipe, digest
 from hma.core.study import Study
 from hma.engine import SWEEP, Engine, Job
 from hma.errors import Cancelled, MeasureError, Refused
 from hma.store import Store
 
+SEARCHED = "search"
+"""The kind of what is kept of a search that learns from other points: its replies in their order, each as ``Reply.to_dict``."""
+
 Measure = Callable[[Sequence[Recipe]], object]
 Wait = Callable[[Job], Job]
 """A question's job to the same once it is over."""
+Known = Callable[[Sequence[Alphas]], Sequence[Observation]]
+"""What is observed by the time that a search's own alphas are measured: these, and what else it may learn from."""
 
 
-def run(engine: Engine, study: Study, budget: Budget, measure: Measure, wait: Wait | None = None) -> list[Recipe]:
-    """The recipes of a search of so many points, both ends among them, in the order they were asked for.
+@dataclass(frozen=True)
+class Turn:
+    """One turn of a search: a reply, whose alphas are to be measured before the next turn, and the seconds it took to come."""
 
-    Each question depends on the points before it and the seed alone: run again, the search finds these in the store, asks
-    the same, and goes on where it was. ``wait`` is how it waits for an answer. Raises MeasureError for a question that could
-    not be answered.
+    reply: Reply
+    seconds: float
+
+
+def turns(
+    num_blocks: int,
+    points: int,
+    ask: Callable[[Question], Reply],
+    known: Known,
+    seed: int = 0,
+    steps: int = LADDER,
+    begun: Sequence[Reply] = (),
+) -> Iterator[Turn]:
+    """The turns of a search of so many points, one point a turn; fewer where the ladder has no more.
+
+    Whoever takes the next turn has measured what the last one asked for. ``begun`` are replies that came before, and are not
+    asked for again.
     """
+    own: list[Alphas] = []
+    while len(own) < points:
+        if len(own) < len(begun):
+            turn = Turn(begun[len(own)], 0.0)
+        else:
+            question = Question(tuple(known(own)), num_blocks, spread_first(num_blocks), 1, seed, steps)
+            before = time.perf_counter()
+            turn = Turn(ask(question), time.perf_counter() - before)
+        if not turn.reply.alphas:
+            return
+        yield turn
+        own += turn.reply.alphas
+
+
+def run(
+    engine: Engine,
+    study: Study,
+    budget: Budget,
+    measure: Measure,
+    wait: Wait | None = None,
+    *,
+    learns: bool = False,
+    tell: Callable[[Reply], object] | None = None,
+) -> list[Recipe]:
+    """The recipes of a search of so many points, in the order they were asked for.
+
+    By itself it knows its own points only, both ends among them: so it is compared at equal budgets. Where it ``learns``, it
+    knows all that is measured of the study, and spends its points beside these.
+
+    Interrupted and run again, it goes on where it was, and comes to the same points: alone, since each question depends on its
+    own points and the seed; where it learns, since its replies are kept in the store. So does one with a larger budget.
+    ``wait`` is how it waits for an answer, and ``tell`` is told each before it is measured. Raises MeasureError for a question
+    that could not be answered.
+    """
+    partition, store, key = budget.partition, engine.store, _key(study, budget)
+    kept = store.kept([key]).get(key, []) if learns else []
+
+    def ask(question: Question) -> Reply:
+        reply = _asked(engine, study, question, wait)
+        if learns and reply.alphas:
+            kept.append(reply.to_dict())
+            store.keep(SEARCHED, key, kept)
+        return reply
+
+    def known(own: Sequence[Alphas]) -> Sequence[Observation]:
+        mine = [_observed(store, study, Recipe(partition, alphas)) for alphas in own]
+        others = observations(store.points(study), partition) if learns else ()
+        return list({one.alphas: one for one in (*others, *mine)}.values())
+
     recipes: list[Recipe] = []
-    start = spread_first(budget.partition.num_blocks, budget.points)
-    while len(recipes) < budget.points:
-        observed = tuple(_observed(engine.store, study, made) for made in recipes)
-        reply = _asked(engine, study, Question(observed, budget.partition.num_blocks, start, 1, budget.seed), wait)
-        if not reply.alphas:
-            break
-        new = [Recipe(budget.partition, alphas) for alphas in reply.alphas]
+    begun = [Reply.from_dict(data) for data in kept]
+    for turn in turns(partition.num_blocks, budget.points, ask, known, budget.seed, begun=begun):
+        if tell:
+            tell(turn.reply)
+        recipes += (new := [Recipe(partition, alphas) for alphas in turn.reply.alphas])
         measure(new)
-        recipes += new
     return recipes
+
+
+def _key(study: Study, budget: Budget) -> str:
+    """The name of a search that learns, whatever its budget."""
+    return digest([SEARCHED, study.view, Recipe(budget.partition, (0.0,)).to_dict(), budget.seed])
 
 
 def _asked(engine: Engine, study: Study, question: Question, wait: Wait | None) -> Reply:

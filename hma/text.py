@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from hma.core.point import Point, Score
 from hma.core.precision import lost_alphas
+from hma.core.question import Reply
 from hma.core.recipe import Recipe
 from hma.core.study import Study
 
@@ -128,6 +129,32 @@ def lost(recipe: Recipe, effective: Sequence[float | None]) -> str:
     dtype = chosen.dtype or "the checkpoints' own dtype"
     advice = f" Choose {' or '.join(cures)}." if cures else ""
     return f"Rounding moved the effective alphas: {', '.join(parts)}. Between the two ends {dtype} has too few numbers.{advice}"
+
+
+_WHY = {
+    "start": "to begin with",
+    "front": "where the front promised to gain most",
+    "spread": "spread further, since the points did not tell enough",
+}
+
+
+def advice(replies: Sequence[Reply], blocks: Sequence[str]) -> str:
+    """Why a search chose its points so far, how well these predict one another, and which blocks do nothing; or nothing."""
+    if not replies:
+        return ""
+    counts = {why: sum(reply.why == why for reply in replies) for why in _WHY}
+    told = f"Points chosen: {', '.join(f'{counts[why]} {said}' for why, said in _WHY.items() if counts[why])}."
+    latest = next((reply for reply in reversed(replies) if reply.errors), None)
+    if latest is None:
+        return told
+    reward, ability = latest.errors
+    told += (
+        f" Left out one by one, points are predicted with an error of {reward:.2f} (reward) and {ability:.2f} (mean ability) "
+        "of their spread; 1 would be no better than their mean."
+    )
+    if len(latest.inert) == len(blocks):
+        return f"{told} No block shows an effect."
+    return told + (f" No effect shows of: {', '.join(blocks[k] for k in latest.inert)}." if latest.inert else "")
 
 
 def point_name(point: Point) -> str:

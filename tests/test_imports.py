@@ -71,7 +71,8 @@ ALLOWED = {
     "export_cli": {"board", "card", "checkpoints", "core", "errors", "evaluate"}
     | {"options", "push", "report", "study", "text", "verb"},
     "pair_cli": {"checkpoints", "core", "options", "report", "verb"},
-    "bench": {"board", "checkpoints", "core", "errors", "engine", "evaluate", "measuring", "methods", "store", "study", "ui"},
+    "bench": {"board", "checkpoints", "core", "errors", "engine", "evaluate", "measuring", "methods", "searching", "store"}
+    | {"study", "ui"},
     "__main__": {"bench", "errors", "lab", "launch", "options", "study", "text", "verb"}
     | {"compare_cli", "export_cli", "fit_cli", "front_cli", "handout_cli", "search_cli", "measure_cli", "pair_cli", "sure_cli"}
     | {"sweep_cli"},

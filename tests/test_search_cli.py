@@ -5,7 +5,7 @@ import json
 import pytest
 
 from hma.core.observation import Observation
-from hma.core.question import Question, spread_first
+from hma.core.question import Question
 from hma.engine import Engine
 from hma.store import Store
 from tests.cli import hma
@@ -52,6 +52,18 @@ def test_its_table_says_what_it_was_chosen_on(options, store):
     assert "--split test" in done.stdout
 
 
+def test_it_tells_why_and_how_well_its_points_predict_one_another(options, store, tmp_path):
+    done = hma("search", "--budget", BUDGET, "--store", tmp_path / "points.sqlite", *options, "--json")
+    replies = json.loads(done.stdout)["replies"]
+    assert [reply["why"] for reply in replies[:7]] == ["start"] * 7
+    assert all(reply["why"] in ("front", "spread") and len(reply["errors"]) == 2 for reply in replies[7:])
+    done = hma("search", "--budget", BUDGET, "--store", tmp_path / "points.sqlite", *options)
+    said = " ".join(done.stdout.split())
+    assert "Points chosen: 7 to begin with, 2 " in said
+    errors = replies[-1]["errors"]
+    assert f"with an error of {errors[0]:.2f} (reward) and {errors[1]:.2f} (mean ability) of their spread" in said
+
+
 def test_what_points_predict_is_asked_of_the_worker(tiny_study, tmp_path):
     """Of a plane: known, and predicted; of noise: nothing is known."""
     grid = [(a, b, c) for a in (0.0, 0.5, 1.0) for b in (0.0, 1.0) for c in (0.0, 1.0)]
@@ -72,9 +84,3 @@ def test_what_points_predict_is_asked_of_the_worker(tiny_study, tmp_path):
 def test_a_question_is_named_by_what_it_asks():
     one, other = (Observation((a, 0.0), 1.0, 0.1, 2.0, 0.1) for a in (0.0, 1.0))
     assert Question((one, other), 2, 4).key == Question((other, one), 2, 4).key != Question((one, other), 2, 4, seed=1).key
-
-
-def test_half_of_a_budget_is_spread_unless_that_is_too_few():
-    assert spread_first(3, 25) == 11
-    assert spread_first(3, 10) == 5
-    assert spread_first(9, 4) == 4

@@ -21,6 +21,17 @@ class Corner:
     reward: float
     ability: float
 
+    @classmethod
+    def below(cls, ends: Sequence[tuple[float, float]]) -> Corner:
+        """The worse reward and the worse ability of these (reward, ability)."""
+        return cls(min(reward for reward, _ in ends), min(ability for _, ability in ends))
+
+
+def unbeaten(plane: np.ndarray) -> np.ndarray:
+    """Which rows (reward, ability) no other beats, ``(n,)`` of bool: another beats one if it is better on one axis and no worse
+    on the other, so that equal rows all stay."""
+    return moocore.is_nondominated(plane, maximise=True, keep_weakly=True)
+
 
 def _plane(points: Sequence[Point]) -> np.ndarray:
     """Reward and ability, ``(num_points, 2)``."""
@@ -31,8 +42,7 @@ def front(points: Sequence[Point]) -> list[Point]:
     """The points that no other point beats, by rising reward; points with equal values all stay."""
     if not points:
         return []
-    kept = moocore.is_nondominated(_plane(points), maximise=True, keep_weakly=True)
-    members = [p for p, keep in zip(points, kept, strict=True) if keep]
+    members = [p for p, keep in zip(points, unbeaten(_plane(points)), strict=True) if keep]
     return sorted(members, key=lambda p: (p.reward.value, -p.ability.value, p.key))
 
 
@@ -47,10 +57,7 @@ def corner_of(points: Sequence[Point]) -> Corner | None:
     reference, policy = ends(points)
     if reference is None or policy is None:
         return None
-    return Corner(
-        reward=min(reference.reward.value, policy.reward.value),
-        ability=min(reference.ability.value, policy.ability.value),
-    )
+    return Corner.below([(end.reward.value, end.ability.value) for end in (reference, policy)])
 
 
 def hypervolume(points: Sequence[Point], corner: Corner) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,13 +16,17 @@ from hma.core.surrogate import FEWEST
 DIAGONAL = (0.5, 0.25, 0.75)
 """MA points of every start, the most telling first."""
 
+LADDER = 21
+"""Alphas of one block that a search tries, 0 and 1 among them: 0.05 apart, which sliders can show and points can share."""
 
-def spread_first(num_blocks: int, budget: int) -> int:
-    """How many of a search's ``budget`` points are spread before anything is suggested.
 
-    Both ends, MA, and two for each block; half of the budget at most, and what a surrogate needs at least.
+def spread_first(num_blocks: int) -> int:
+    """How many points of a search are spread before anything is suggested: both ends, MA, and one or two beside for each block.
+
+    Whatever the budget is, so that a search with a larger one goes on where one with a smaller one ended. While they do not
+    tell enough, it spreads on.
     """
-    return max(min(FEWEST, budget), min(2 + len(DIAGONAL) + 2 * num_blocks, budget // 2))
+    return 1 + len(DIAGONAL) + num_blocks
 
 
 PREDICTOR = "predictor"
@@ -37,7 +41,7 @@ _DIGITS = 9
 class Question:
     """Which alphas to measure next, after ``observed``: ``num`` of them, in a search that begins with ``start`` spread ones.
 
-    With ``num`` 0 it is only asked what the points predict.
+    They are on the ladder of ``steps``. With ``num`` 0 it is only asked what the points predict.
     """
 
     observed: tuple[Observation, ...]
@@ -45,12 +49,14 @@ class Question:
     start: int
     num: int = 1
     seed: int = 0
+    steps: int = LADDER
 
     @property
     def key(self) -> str:
         """A name for it: the same for the same points, in whatever order, and whichever were scored together (the last bits)."""
         points = sorted([list(o.alphas), *map(_rounded, _numbers(o))] for o in self.observed)
-        return digest([points, self.num_blocks, self.start, self.num, self.seed])
+        ladder = [] if self.steps == LADDER else [self.steps]
+        return digest([points, self.num_blocks, self.start, self.num, self.seed, *ladder])
 
 
 def _numbers(observed: Observation) -> tuple[float, ...]:
@@ -65,8 +71,8 @@ MOST = 300
 """Points that a prediction is made from at most: it is solved in the cube of their number, and more tell little more."""
 
 
-def predicting(points: Sequence[Point], partition: Partition) -> Question | None:
-    """What the points that a partition's alphas can say predict; None for too few of them.
+def observations(points: Sequence[Point], partition: Partition) -> tuple[Observation, ...]:
+    """What the points that a partition's alphas can say tell of these.
 
     Of more than ``MOST``, those on the front and, of the others, as many as are left, by their names: which are no order at all.
     """
@@ -75,15 +81,37 @@ def predicting(points: Sequence[Point], partition: Partition) -> Question | None
         members = [point.key for point in front([point for point, _ in said.values()])]
         kept = set([*members, *sorted(said.keys() - set(members))][:MOST])
         said = {key: both for key, both in said.items() if key in kept}
-    observed = tuple(Observation.of(point, alphas) for point, alphas in said.values())
+    return tuple(Observation.of(point, alphas) for point, alphas in said.values())
+
+
+def predicting(points: Sequence[Point], partition: Partition) -> Question | None:
+    """What the points that a partition's alphas can say predict; None for too few of them."""
+    observed = observations(points, partition)
     return Question(observed, partition.num_blocks, start=0, num=0) if len(observed) >= FEWEST else None
 
 
 @dataclass(frozen=True)
 class Reply:
-    """Alphas to measure next and why (see ``hma.methods.search.Asked``); ``predictor`` is a ``hma.core.surrogate.Predictor`` as a
-    JSON value, None while there are too few points or its leave-one-out error says that it knows nothing."""
+    """Alphas to measure next, and what the points told of them.
+
+    ``why`` is start (the points that every search begins with), front (where it promises to gain most), or spread (the points
+    do not tell yet). ``errors`` are the leave-one-out errors of reward and mean ability over the spread of their values, and
+    ``inert`` the blocks whose alpha has no effect, counted from 0; both empty before anything was fitted. ``predictor`` is a
+    ``hma.core.surrogate.Predictor`` as a JSON value, None while there are too few points or its errors say that it knows nothing.
+    """
 
     alphas: tuple[tuple[float, ...], ...] = ()
     why: str = ""
     predictor: dict[str, Any] | None = None
+    errors: tuple[float, ...] = ()
+    inert: tuple[int, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """All but the predictor, as a JSON value."""
+        return {"alphas": [list(a) for a in self.alphas], "why": self.why, "errors": list(self.errors), "inert": list(self.inert)}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Reply:
+        """The inverse of ``to_dict``."""
+        alphas = tuple(tuple(a) for a in data["alphas"])
+        return cls(alphas, data["why"], errors=tuple(data["errors"]), inert=tuple(data["inert"]))

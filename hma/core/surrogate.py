@@ -136,6 +136,26 @@ class Predictor:
             moved[:, block] = np.ptp(means, axis=0).mean(axis=0)
         return moved
 
+    def change_together(self, alphas: np.ndarray, blocks: Sequence[int], steps: int = 5) -> np.ndarray:
+        """How far these blocks' alphas together move each predicted mean, on average over ``alphas``: ``(M,)``.
+
+        All go from one end to the other in ``steps``, each in its direction in which the metric rises, so that effects that
+        run against one another do not make up for each other. As ``change`` for one block.
+        """
+        num_metrics, chosen = len(self.constants), list(blocks)
+        ends = np.repeat(alphas[None], 2 * len(chosen), axis=0)
+        for place, block in enumerate(chosen):
+            ends[2 * place : 2 * place + 2, :, block] = np.array([[0.0], [1.0]])
+        at_ends = self.predict(ends.reshape(-1, alphas.shape[1]))[0].reshape(len(chosen), 2, len(alphas), num_metrics)
+        rises = (at_ends[:, 1] - at_ends[:, 0]).mean(axis=1) >= 0  # (len(blocks), M)
+        walked, moved = np.linspace(0, 1, steps)[:, None], np.empty(num_metrics)
+        for metric in range(num_metrics):
+            asked = np.repeat(alphas[None], steps, axis=0)
+            asked[:, :, chosen] = np.where(rises[:, metric], walked, 1 - walked)[:, None]
+            means = self.predict(asked.reshape(-1, alphas.shape[1]))[0][:, metric].reshape(steps, len(alphas))
+            moved[metric] = np.ptp(means, axis=0).mean()
+        return moved
+
     def to_dict(self) -> dict[str, Any]:
         """Lists of numbers, as JSON takes them."""
         return {field.name: getattr(self, field.name).tolist() for field in fields(self)}

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,13 +12,10 @@ from botorch.sampling import SobolQMCNormalSampler
 from torch.quasirandom import SobolEngine
 
 from hma.core.alphas import DIGITS, Alphas, ladder
-from hma.core.front import Corner
+from hma.core.front import Corner, unbeaten
 from hma.core.observation import Observation
-from hma.core.question import DIAGONAL, Question, Reply, spread_first
+from hma.core.question import DIAGONAL, LADDER, Question, Reply
 from hma.methods.surrogate import Surrogate, fit, one_thread
-
-STEPS = 21
-"""Alphas of one block that are tried, 0 and 1 among them: 0.05 apart, which sliders can show and points can share."""
 
 INERT = 0.5
 """The alpha of a block that has no effect: as good as any, and as far from either end."""
@@ -40,24 +36,14 @@ _CLIMB = 12
 
 @dataclass(frozen=True)
 class Asked:
-    """What to measure next, and why: ``start`` (the design), ``front`` (as suggested), or ``spread`` (nothing is known yet)."""
+    """What to measure next, why (as in ``Reply``), and the surrogate that says so; None where too little is measured for one."""
 
     alphas: tuple[Alphas, ...]
     why: str
     surrogate: Surrogate | None = None
 
 
-@dataclass(frozen=True)
-class Step:
-    """One turn of a search: what was asked, what came back, and all that is measured by now; ``seconds`` it took to ask."""
-
-    asked: Asked
-    measured: tuple[Observation, ...]
-    observed: tuple[Observation, ...]
-    seconds: float
-
-
-def design(num_blocks: int, count: int, seed: int = 0, steps: int = STEPS) -> list[Alphas]:
+def design(num_blocks: int, count: int, seed: int = 0, steps: int = LADDER) -> list[Alphas]:
     """``count`` different alphas to begin with, on the ladder of ``steps``: both ends, up to three of MA, and the rest spread.
 
     The ends give the hypervolume its corner. MA is what every search has to beat, and shows the trend that all blocks share.
@@ -75,12 +61,10 @@ def design(num_blocks: int, count: int, seed: int = 0, steps: int = STEPS) -> li
     return list(found)[:wanted]
 
 
-def corner_of(observed: Sequence[Observation]) -> Corner | None:
-    """The worse reward and the worse ability of the two ends; None until both are measured."""
-    ends = {o.alphas[0]: o for o in observed if len(set(o.alphas)) == 1 and o.alphas[0] in (0.0, 1.0)}
-    if len(ends) < 2:
-        return None
-    return Corner(min(o.reward for o in ends.values()), min(o.ability for o in ends.values()))
+def corner_at(observed: Sequence[Observation]) -> Corner | None:
+    """The corner that the two ends make; None until both are measured."""
+    ends = {o.alphas[0]: (o.reward, o.ability) for o in observed if set(o.alphas) in ({0.0}, {1.0})}
+    return Corner.below(list(ends.values())) if len(ends) == 2 else None
 
 
 def fitted(observed: Sequence[Observation]) -> Surrogate:
@@ -93,14 +77,14 @@ def fitted(observed: Sequence[Observation]) -> Surrogate:
 
 
 def suggest(
-    surrogate: Surrogate, observed: Sequence[Observation], corner: Corner, num: int = 1, seed: int = 0, steps: int = STEPS
+    surrogate: Surrogate, observed: Sequence[Observation], corner: Corner, num: int = 1, seed: int = 0, steps: int = LADDER
 ) -> list[Alphas]:
     """The ``num`` alphas, not measured yet, that promise to add most hypervolume, the best first.
 
     By noisy expected hypervolume improvement (Daulton et al. 2021; its logarithm, Ament et al. 2023), each after the first
     as if those before it had been measured. All of the ladder is scored where it is small; else candidates spread over the
     cube and around the front, and from the best of them its neighbours, one step of one block away, while one is better.
-    Blocks without effect stay at ``INERT``. Fewer come back only where the ladder has no more.
+    Blocks without effect stay at ``INERT``, unless none has any. Fewer come back only where the ladder has no more.
     """
     taken = {o.alphas for o in observed}
     found: list[Alphas] = []
@@ -115,7 +99,7 @@ def suggest(
             scores = worth(left, found)
             best, score = left[int(scores.argmax())], float(scores.max())
             for _ in range(0 if is_all else _CLIMB):
-                near = [alphas for alphas in _neighbours(best, surrogate.inert, steps) if alphas not in taken]
+                near = [alphas for alphas in _neighbours(best, _pinned(surrogate), steps) if alphas not in taken]
                 scores = worth(near, found) if near else np.array([-np.inf])
                 if scores.max() <= score:
                     break
@@ -125,7 +109,7 @@ def suggest(
     return found
 
 
-def ask(observed: Sequence[Observation], num_blocks: int, start: int, num: int = 1, seed: int = 0, steps: int = STEPS) -> Asked:
+def ask(observed: Sequence[Observation], num_blocks: int, start: int, num: int = 1, seed: int = 0, steps: int = LADDER) -> Asked:
     """What to measure next: a function of the points measured so far, in whatever order, and the seed.
 
     First what is missing of the design of ``start`` points; points measured elsewhere off the MA line take the places of
@@ -140,42 +124,11 @@ def ask(observed: Sequence[Observation], num_blocks: int, start: int, num: int =
     missing = [a for place, a in enumerate(wanted) if a not in taken and (place < 2 or place < start - others)]
     if missing:
         return Asked(tuple(missing[:num]), "start")
-    surrogate, corner = fitted(observed) if len(taken) >= start else None, corner_of(observed)
+    surrogate, corner = fitted(observed) if len(taken) >= start else None, corner_at(observed)
     if surrogate is not None and corner is not None and surrogate.knows:
         return Asked(tuple(suggest(surrogate, observed, corner, num, seed + len(taken), steps)), "front", surrogate)
     more = (a for a in design(num_blocks, len(taken) + start + num, seed, steps) if a not in taken)
     return Asked(tuple(a for a, _ in zip(more, range(num), strict=False)), "spread", surrogate)
-
-
-def run(
-    measure: Callable[[Sequence[Alphas]], Sequence[Observation]],
-    num_blocks: int,
-    budget: int,
-    seed: int = 0,
-    *,
-    start: int | None = None,
-    num: int = 1,
-    steps: int = STEPS,
-    observed: Sequence[Observation] = (),
-) -> Iterator[Step]:
-    """Ask, measure, and yield each step, ``num`` points at a time, until ``budget`` points are measured beside ``observed``.
-
-    Interrupted, it goes on where it was when it is given what was measured as ``observed``, the same seed and start, and
-    what is left of the budget. Raises ValueError where ``measure`` answers other alphas than it was asked.
-    """
-    known, left = tuple(observed), budget
-    start = spread_first(num_blocks, budget) if start is None else start
-    while left > 0:
-        began = time.perf_counter()
-        asked = ask(known, num_blocks, start, min(num, left), seed, steps)
-        seconds = time.perf_counter() - began
-        if not asked.alphas:
-            return
-        measured = tuple(measure(asked.alphas))
-        if [o.alphas for o in measured] != list(asked.alphas):
-            raise ValueError(f"{asked.alphas} were asked for, and {[o.alphas for o in measured]} came back")
-        known, left = known + measured, left - len(measured)
-        yield Step(asked, measured, known, seconds)
 
 
 def _worth(
@@ -202,8 +155,8 @@ def _worth(
 
 def _candidates(surrogate: Surrogate, observed: Sequence[Observation], seed: int, steps: int) -> tuple[list[Alphas], bool]:
     """Alphas on the ladder that may be suggested, and whether these are all that there are."""
-    num_blocks = len(observed[0].alphas)
-    free = [block for block in range(num_blocks) if block not in surrogate.inert]
+    num_blocks, pinned = len(observed[0].alphas), _pinned(surrogate)
+    free = [block for block in range(num_blocks) if block not in pinned]
     is_all = steps ** len(free) <= _CANDIDATES + _NEAR + 1000
     if is_all:
         spread = np.stack(np.meshgrid(*[ladder(steps)] * len(free), indexing="ij"), axis=-1).reshape(-1, len(free))
@@ -211,19 +164,20 @@ def _candidates(surrogate: Surrogate, observed: Sequence[Observation], seed: int
         found[:, free] = spread
     else:
         drawn = SobolEngine(num_blocks, scramble=True, seed=seed).draw(_CANDIDATES, dtype=torch.float64).numpy()
-        best = np.array(sorted(o.alphas for o in _front(observed)))
+        members = unbeaten(np.array([(o.reward, o.ability) for o in observed]))
+        best = np.array(sorted(o.alphas for o, is_member in zip(observed, members, strict=True) if is_member))
         random = np.random.default_rng(seed)
         near = best[random.integers(len(best), size=_NEAR)]
         moved = random.random(near.shape) < max(0.5, 1 / len(free))
         near = np.clip(near + moved * random.normal(0, _REACH, near.shape), 0, 1)
         found = np.concatenate([drawn, near])
-        found[:, list(surrogate.inert)] = INERT
-    return list(dict.fromkeys(_on_ladder(found, steps, surrogate.inert))), is_all
+        found[:, list(pinned)] = INERT
+    return list(dict.fromkeys(_on_ladder(found, steps, pinned))), is_all
 
 
-def _front(observed: Sequence[Observation]) -> list[Observation]:
-    """The observations that no other beats."""
-    return [o for o in observed if not any(p.reward > o.reward and p.ability > o.ability for p in observed)]
+def _pinned(surrogate: Surrogate) -> tuple[int, ...]:
+    """The blocks that are not searched: those without effect, but none where that is all of them."""
+    return surrogate.inert if len(surrogate.inert) < surrogate.predictor.alphas.shape[1] else ()
 
 
 def _neighbours(alphas: Alphas, inert: Sequence[int], steps: int) -> list[Alphas]:
@@ -249,11 +203,11 @@ def replied(question: Question) -> Reply:
     """What a question comes to; with ``num`` 0 only what the points predict. Raises ValueError for alphas of other blocks."""
     observed = question.observed
     if question.num:
-        asked = ask(observed, question.num_blocks, question.start, question.num, question.seed)
-        surrogate = asked.surrogate
-        alphas, why = asked.alphas, asked.why
+        asked = ask(observed, question.num_blocks, question.start, question.num, question.seed, question.steps)
     else:
-        surrogate = fitted(observed) if len(observed) >= question.start else None
-        alphas, why = (), ""
-    known = surrogate is not None and surrogate.knows
-    return Reply(alphas, why, surrogate.to_arrays() if known else None)
+        asked = Asked((), "", fitted(observed) if len(observed) >= question.start else None)
+    surrogate = asked.surrogate
+    if surrogate is None:
+        return Reply(asked.alphas, asked.why)
+    predictor = surrogate.to_arrays() if surrogate.knows else None
+    return Reply(asked.alphas, asked.why, predictor, tuple(surrogate.leave_one_out.relative_rmse.tolist()), surrogate.inert)

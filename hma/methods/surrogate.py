@@ -69,13 +69,25 @@ class Surrogate:
         """The blocks whose alpha has no effect, counted from 0.
 
         The rule: for every metric the block's length scale is ``LONG`` or more, and its whole range moves the predicted mean,
-        on average over the cube, by less than ``APART`` standard errors of a typical point.
+        on average over the cube, by less than ``APART`` standard errors of a typical point. So little must all of them
+        together move it, too, for many small effects make a large one: until they do, the strongest of them counts as one with
+        an effect. And so does one that moves it more than half as far as the weakest of those: equals share one fate.
         """
         found = self.predictor
         sobol = torch.quasirandom.SobolEngine(found.alphas.shape[1], scramble=True, seed=0).draw(_ASKED, dtype=_DTYPE)
-        moved = found.change(np.concatenate([found.alphas, sobol.numpy()]))
-        inert = (found.length_scales >= LONG) & (moved < APART * found.noise[:, None])
-        return tuple(int(block) for block in np.flatnonzero(inert.all(axis=0)))
+        asked = np.concatenate([found.alphas, sobol.numpy()])
+        noise = np.maximum(found.noise, math.sqrt(LEAST_NOISE) * found.standardisation[1])
+        moved = found.change(asked) / noise[:, None]
+        alone = ((found.length_scales >= LONG) & (moved < APART)).all(axis=0)
+        strength = moved.max(axis=0)
+        left = sorted(np.flatnonzero(alone), key=lambda block: strength[block])
+        weakest = strength[~alone].min(initial=np.inf)
+        while left:
+            together = found.change_together(asked, left) / noise
+            if (together < APART).all() and strength[left[-1]] <= weakest / 2:
+                break
+            weakest = min(weakest, strength[left.pop()])
+        return tuple(sorted(int(block) for block in left))
 
     def to_arrays(self) -> dict[str, Any]:
         """What ``Predictor.from_dict`` takes: lists of numbers."""

@@ -97,7 +97,7 @@ def _cost(board: Board, plan: Plan, missing: int | None) -> str:
     elif plan.budget and not plan.is_search:
         rest = f" Before them come {len(BALANCES)} fits that lay the path, whose time is not known beforehand."
     elif plan.budget:
-        rest = " That is at most: points that the store has cost nothing. Choosing each one takes a little besides."
+        rest = " What the same search has measured before is not measured again. Choosing each one takes a little besides."
     return f"{points}{known}.{rest}"
 
 

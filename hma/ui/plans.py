@@ -163,8 +163,9 @@ def _path_points() -> int:
 def _search(study: Study) -> Plan:
     partition = _partition(study)
     points = st.number_input(
-        "Points", 3, 500, 25, key="plan_points", help="Both ends are among them; those that are measured already cost nothing."
-    )
+        "Points", 3, 500, 25, key="plan_points",
+        help="Both ends are among them, unless these are measured. It learns from all that is measured of this study already.",
+    )  # fmt: skip
     seed = st.number_input("Seed", 0, 10**6, 0, key="plan_seed", help="The same seed makes the same search.")
     return Plan.search(Budget(int(points), partition, int(seed)))
 

@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from hma.bench.search import Contest, _best, _compared, _print
+from hma.bench.search import Splits, _best, _compared, _print
 from hma.core.alphas import grid
 from hma.core.front import corner_of, front, hypervolume
 from hma.core.partition import Partition
@@ -17,8 +17,8 @@ def score(value, error):
     return Score(value, error, 100, value - 2 * error, value + 2 * error)
 
 
-class Made(Contest):
-    """A contest whose points are made up: on test items every point is a tenth lower, but for the two ends."""
+class Made(Splits):
+    """A splits whose points are made up: on test items every point is a tenth lower, but for the two ends."""
 
     def __init__(self):
         self.asked = []
@@ -39,18 +39,18 @@ class Made(Contest):
 
 
 def test_every_method_is_scored_by_its_own_front_on_test_items(capsys):
-    contest = Made()
-    dense = contest.known(grid(5, 3))
-    found = _compared(contest, dense, budget=10, seeds=1, steps=5)
+    splits = Made()
+    dense = splits.known(grid(5, 3))
+    found = _compared(splits, dense, budget=10, seeds=1, steps=5)
     chosen = [p.recipe.alphas for p in front(dense)]
-    on_test = contest.known(chosen, on_test=True)
-    corner = corner_of(contest.known([(0.0,) * 3, (1.0,) * 3], on_test=True))
+    on_test = splits.known(chosen, on_test=True)
+    corner = corner_of(splits.known([(0.0,) * 3, (1.0,) * 3], on_test=True))
     assert found["grid_hypervolume"] == pytest.approx(hypervolume(on_test, corner))
     assert found["grid_front"] == len(chosen)
     assert 0 < found["search"]["median"] <= 1
     assert found["random"]["seeds"] == [found["random"]["median"]]
     assert found["details"][0]["seconds"]
-    asked = {alphas for alphas, on_test in contest.asked if not on_test}
+    asked = {alphas for alphas, on_test in splits.asked if not on_test}
     assert len(asked) <= 3 * 10  # A budget for each of search, random and MA.
     found |= {"grid": 125, "grid_of": 125, "steps": 5, "budget": 10, "size": "made", "target": 0.98, "reached": False}
     found |= {"suggestion_seconds": 1.0, "suggestion_longest": 2.0, "suggestion_points": 40}

@@ -2,6 +2,7 @@
 
 import itertools
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -58,6 +59,11 @@ def test_the_corner_is_the_worse_of_the_two_ends():
     assert fronts.corner_of([reference, policy, point(2, 50)]) == fronts.Corner(-1, 60)
     assert fronts.ends([policy, reference]) == (reference, policy)
     assert fronts.corner_of([reference]) is None
+    assert fronts.Corner.below([(4, 60), (-1, 90)]) == fronts.Corner(-1, 60)
+
+
+def test_what_is_no_worse_and_better_on_one_axis_beats():
+    assert fronts.unbeaten(np.array([(1.0, 5.0), (1.0, 4.0), (2.0, 3.0), (2.0, 3.0), (1.5, 3.0)])).tolist() == [1, 0, 1, 1, 0]
 
 
 def test_tax_is_what_the_reference_could_do_more():

@@ -87,3 +87,16 @@ def test_it_refuses_alphas_of_another_shape(asked):
 def test_it_refuses_arrays_that_do_not_fit():
     with pytest.raises(ValueError, match=r"length_scales is \(2, 2\), must be \(2, 3\)"):
         Predictor(ALPHAS, VALUES, MADE.variances, np.ones((2, 2)), [1, 1], [0, 0])
+
+
+def test_blocks_move_it_together_each_in_its_own_direction():
+    one, many = MADE.change(ALPHAS), MADE.change_together
+    for block in range(3):
+        assert many(ALPHAS, [block]) == pytest.approx(one[:, block], rel=1e-9)
+    both = many(ALPHAS, [0, 2])
+    assert (both > np.maximum(one[:, 0], one[:, 2])).all()
+    mirrored = Predictor(
+        np.stack([ALPHAS[:, 0], ALPHAS[:, 1], 1 - ALPHAS[:, 2]], axis=1),
+        VALUES, MADE.variances, MADE.length_scales, MADE.output_scales, MADE.constants,
+    )  # fmt: skip
+    assert mirrored.change_together(mirrored.alphas, [0, 2]) == pytest.approx(both, rel=1e-9)

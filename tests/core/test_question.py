@@ -20,9 +20,14 @@ def test_the_same_points_are_the_same_question_in_any_order_and_to_the_last_bits
     assert replace(asked, observed=(other_bits, OBSERVED[1])).key == asked.key
 
 
+def test_questions_that_are_kept_in_stores_keep_their_names():
+    assert Question(OBSERVED, 2, 0, 0).key == "ef90367c4e4aeba2"
+
+
 def test_other_points_seeds_and_numbers_are_other_questions():
     asked = Question(OBSERVED, 2, 0, 0)
     others = [replace(asked, num=1), replace(asked, seed=1), replace(asked, start=3), replace(asked, observed=OBSERVED[:1])]
+    others.append(replace(asked, steps=11))
     others.append(replace(asked, observed=(replace(OBSERVED[0], reward=4.2701), OBSERVED[1])))
     assert len({question.key for question in (asked, *others)}) == len(others) + 1
 

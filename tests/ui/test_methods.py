@@ -144,6 +144,20 @@ def test_a_fits_steps_are_drawn_while_it_runs_and_once_they_are_opened(page, stu
     assert "<th>5</th><td>1.5000</td><td>0.150</td><td>0.400</td><td>0.650</td>" in said
 
 
+def test_a_search_tells_why_it_chose_its_points(app, study, tmp_path):
+    test = app(store=tmp_path / "empty.sqlite", seconds=0.02).run()
+    test.switch_page("pages/methods.py").run()
+    pick(test, "search")
+    test.number_input(key="plan_points").set_value(5).run()
+    start(test)
+    over(test, "finished")
+    assert calm(test)
+    said = everything(test)
+    assert "Points chosen: 3 to begin with, 2 where the front promised to gain most." in said
+    assert "an error of 0.20 (reward) and 0.12 (mean ability) of their spread" in said
+    assert "No effect shows of: middle." in said
+
+
 def test_test_items_are_for_reporting(page, place, store_path):
     world.fill(Store(store_path), open_study(*place, split="test"), grid=0)
     test = page()

@@ -122,6 +122,8 @@ def test_a_search_asks_measures_and_can_be_cancelled(make, study):
     budget = Budget(5, study.partition())
     over = ended(runs, runs.start(study, Plan.search(budget)))
     assert (over.state, over.done) == ("finished", 5)
+    assert [reply.why for reply in over.replies] == ["start"] * 3 + ["front"] * 2
+    assert over.replies[-1].errors == (0.204, 0.12) and over.replies[-1].predictor is None
     assert measured(engine.store, study) == [0, 0.2, 0.3, 0.4, 1]
     assert {point.method for point in engine.store.points(study)} == {"search"}
 
@@ -179,6 +181,7 @@ def test_a_search_and_a_fit_pause_and_go_on(make, study):
         assert state(runs, run).done < plan.num_points
         runs.resume(run.id)
         assert (ended(runs, run).state, ended(runs, run).done) == ("finished", plan.num_points)
+        assert len(ended(runs, run).replies) == (plan.num_points if plan.budget else 0)
 
 
 def test_what_somebody_asked_for_too_outlives_the_run(make, study):

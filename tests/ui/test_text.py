@@ -12,6 +12,7 @@ from hma import text
 from hma.core.partition import Partition
 from hma.core.point import MEAN, Score
 from hma.core.precision import Precision
+from hma.core.question import Reply
 from hma.core.recipe import Recipe
 from hma.core.statistics import Result
 from hma.core.tax import taxes
@@ -50,6 +51,19 @@ def test_differences_carry_their_sign():
     assert text.signed(-4.26, 0.9) == "−4.3"
     assert text.signed(0.001, 0.9) == "0.0"
     assert text.interval(-1.26, 2.5) == "−1.3 to 2.5"
+
+
+def test_a_search_tells_why_it_chose_and_what_its_points_are_worth():
+    names = ("input", "middle", "output")
+    start, front = Reply(why="start"), Reply(why="front", errors=(0.204, 0.12), inert=(1,))
+    assert text.advice([], names) == ""
+    assert text.advice([start, start], names) == "Points chosen: 2 to begin with."
+    told = text.advice([start, start, front, start], names)
+    assert told.startswith("Points chosen: 3 to begin with, 1 where the front promised to gain most. Left out one by one, ")
+    assert "an error of 0.20 (reward) and 0.12 (mean ability) of their spread" in told
+    assert told.endswith("No effect shows of: middle.")
+    assert text.advice([replace(front, inert=())], names).endswith("no better than their mean.")
+    assert text.advice([replace(front, inert=(0, 1, 2))], names).endswith("No block shows an effect.")
 
 
 def test_recipes_are_called_by_their_method():

@@ -139,7 +139,8 @@ def replied(question):
     """MA points one after the other, both ends first, or a predictor of what was observed."""
     if question.num:
         share = len(question.observed)
-        return Reply(((float(share) if share < 2 else 0.1 * share,) * question.num_blocks,), "start")
+        alphas = ((float(share) if share < 2 else 0.1 * share,) * question.num_blocks,)
+        return Reply(alphas, "start") if share < 3 else Reply(alphas, "front", errors=(0.204, 0.12), inert=(1,))
     if len(question.observed) < KNOWN:
         return Reply()
     observed = question.observed
