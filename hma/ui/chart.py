@@ -199,7 +199,7 @@ def layout(
         "height": HEIGHT,
         "margin": {"l": 62, "r": 14, "t": 30, "b": 46},
         "xaxis": {**axis, "title": {"text": escape(look.reward_title(reward)), "standoff": 8}, "range": across},
-        "yaxis": {**axis, "title": {"text": look.ABILITY_TITLE, "standoff": 6}, "range": up},
+        "yaxis": {**axis, "title": {"text": look.ABILITY_TITLE, "standoff": 14}, "range": up},
         "legend": {
             "orientation": "h",
             "x": 0,
