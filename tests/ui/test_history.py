@@ -228,15 +228,14 @@ def test_the_page_is_looked_at_again_only_while_there_is_work(page, study, monke
     test = page(seconds=1.5)
     until(lambda: test.run() and access.engine().worker().status == "ready")
     monkeypatch.setattr(st, "fragment", fragment)
-    test.run()
-    assert seconds == {"jobs": None, "runs": None}
+    idle = {"jobs": None, "runs": None}
+    until(lambda: test.run() and seconds == idle)  # What the points predict may have been asked for.
     run = access.runs().start(study, Plan("sweep", (recipe(study, 0.11, 0, 0), recipe(study, 0.12, 0, 0))))
     test.run()
     assert seconds == {"jobs": progress.POLL, "runs": running.POLL}
     access.runs().pause(run.id)
     until(lambda: access.runs().all()[0].state == "paused")
-    test.run()
-    assert seconds == {"jobs": None, "runs": None}
+    until(lambda: test.run() and seconds == idle)
 
 
 def test_the_front_is_measured_again_with_more_items(page, place, study, tmp_path):

@@ -105,7 +105,7 @@ def test_errors_are_printed_without_what_a_terminal_obeys(kind, code, monkeypatc
     def refuse():
         raise kind("no tensor \x1b[2J\x9b[bold]x\u202e\nof [red]it")
 
-    monkeypatch.setattr(program, "app", refuse)
+    monkeypatch.setattr(program, "commands", lambda **_: refuse)
     with pytest.raises(SystemExit) as caught:
         program.main()
     assert caught.value.code == code
