@@ -58,23 +58,29 @@ def many(tmp_path_factory):
     shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.mark.xfail(
-    reason="not met when last seen on quiet cores (8.7 s as SVG, 15 s as WebGL without a GPU), not seen there since the points "
-    "are read ahead and bars are a trace of their own; on a busy machine the browser spends 2.8 to 3.2 s of processor time on a "
-    "bare page of the same libraries, and WebGL without a GPU 1.4 to 2.3 s on this figure, two thirds of it outside the page"
-)
-def test_the_first_chart_and_every_rerun_are_quick(chromium, many):
-    busy = contention()
+def opened(chromium, served):
+    """Seconds until the page's first chart is drawn in a browser that knows nothing of it, and where it stands."""
     context = chromium.new_context(viewport={"width": 1280, "height": 800})
     page = context.new_page()
     started = time.perf_counter()
-    page.goto(many.url)
+    page.goto(served.url)
     page.wait_for_selector(".st-key-chart .js-plotly-plot .main-svg", timeout=60_000)
     page.wait_for_function(
         "() => (document.querySelector('.st-key-chart .js-plotly-plot')._fullData || []).some(t => (t.x || []).length > 1000)",
         timeout=60_000,
     )
-    first = time.perf_counter() - started
+    return time.perf_counter() - started, context, page
+
+
+@pytest.mark.xfail(
+    reason="the first chart is not met on quiet cores: 11.1 to 12.6 s as SVG, 14.0 s as WebGL without a GPU, the app running or "
+    "starting, when a bare page of the same libraries took 4.6 s there; reruns are met, 0.12 to 0.40 s"
+)
+def test_the_first_chart_and_every_rerun_are_quick(chromium, many):
+    busy = contention()
+    at_start, context, _ = opened(chromium, many)
+    context.close()
+    first, context, page = opened(chromium, many)
     page.wait_for_timeout(3000)
     took = {}
     for name in ("Explore", "Compare fronts", "Samples", "Present", "Runs", "Export"):
@@ -90,7 +96,9 @@ def test_the_first_chart_and_every_rerun_are_quick(chromium, many):
     context.close()
     busy = max(busy, contention())
     print(
-        f"first chart {first:.2f} s; reruns " + ", ".join(f"{n} {t:.2f} s" for n, t in took.items()) + f"; contention {busy:.2f}"
+        f"first chart {first:.2f} s, {at_start:.2f} s while the app starts; reruns "
+        + ", ".join(f"{n} {t:.2f} s" for n, t in took.items())
+        + f"; contention {busy:.2f}"
     )
     assert first < FIRST_CHART * busy
     assert {name: t for name, t in took.items() if t > RERUN * busy} == {}
