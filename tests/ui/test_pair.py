@@ -52,12 +52,17 @@ def test_the_open_study_is_told_and_its_own_pair_passes(page, place, study):
     assert button(test, "pair_open").disabled
 
 
+def turned_to(test, pair):
+    """The page with another pair's two ends chosen."""
+    choose(test, "Reference", pair[0])
+    choose(test, "Policy", pair[1])
+    return test
+
+
 def test_another_pair_is_opened_and_its_ends_are_measured(page, place):
     make, root = page
     other = world.write_pair(root / "other", seed=3)
-    test = make()
-    choose(test, "Reference", other[0])
-    choose(test, "Policy", other[1])
+    test = turned_to(make(), other)
     assert "This pair can be merged" in everything(test) and not button(test, "pair_open").disabled
     button(test, "pair_open").click().run()
     assert plain(str(other[0])) in everything(test) and button(test, "pair_open").disabled
@@ -70,9 +75,7 @@ def test_another_pair_is_opened_and_its_ends_are_measured(page, place):
 def test_what_its_two_ends_will_take_is_said_where_it_is_known(page, tmp_path, place, study):
     make, root = page
     other = world.write_pair(root / "other", seed=3)
-    test = make()
-    choose(test, "Reference", other[0])
-    choose(test, "Policy", other[1])
+    test = turned_to(make(), other)
     said = everything(test)
     assert "How long the two ends take is not known before the first is measured; points of another pair" in said
     assert "took 1.4 s each here. Before the first, both checkpoints are loaded." in said
@@ -100,9 +103,7 @@ def test_a_duration_is_of_the_study_itself_and_never_made_up(tmp_path, place, st
 def test_a_link_to_a_point_of_another_pair_opens_that_pair(page, app, tmp_path, place):
     make, root = page
     other = world.write_pair(root / "other", seed=3)
-    test = make()
-    choose(test, "Reference", other[0])
-    choose(test, "Policy", other[1])
+    test = turned_to(make(), other)
     button(test, "pair_open").click().run()
     wait_for(test, lambda t: "2 points on the" in everything(t))
     store = access.engine().store
@@ -196,9 +197,7 @@ def test_a_shipped_suite_can_be_made_smaller(page, monkeypatch):
 def test_a_chosen_pair_that_is_gone_can_be_left(page, place):
     make, root = page
     other = world.write_pair(root / "other", seed=3)
-    test = make()
-    choose(test, "Reference", other[0])
-    choose(test, "Policy", other[1])
+    test = turned_to(make(), other)
     button(test, "pair_open").click().run()
     shutil.rmtree(root / "other")
     access.forget_studies()
