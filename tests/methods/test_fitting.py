@@ -11,27 +11,12 @@ from hma.errors import AlphasError, FitError
 from hma.methods.fitting import TEXTS, fit_key, texts_keys
 from hma.methods.objective import FitObjective
 from hma.methods.texts import Text
-from tests.methods.fits import DRAW, THIRDS, Kept, opened
-
-
-@pytest.fixture(scope="module")
-def both(tiny_suite, tmp_path_factory):
-    return opened(tmp_path_factory.mktemp("decided"), tiny_suite)
+from tests.methods.fits import DRAW, THIRDS, Kept
 
 
 @pytest.fixture(scope="module")
 def tiny_study(both):
     return both[0]
-
-
-@pytest.fixture(scope="module")
-def workbench(both):
-    return both[1]
-
-
-@pytest.fixture(scope="module")
-def kept():
-    return Kept()
 
 
 def fitted(workbench, study, kept, *arguments, **options):

@@ -14,29 +14,14 @@ from hma.jobs import Job, Jobs
 from hma.methods.fitting import DRAFT, STEPS, TEXTS, draft_key, fit_key, kept_steps, steps_of, texts_keys
 from hma.methods.objective import Likelihood
 from hma.store import Store
-from tests.methods.fits import DRAW, THIRDS, Kept, opened
+from tests.methods.fits import DRAW, THIRDS, Kept
 
 FIT = Fit(THIRDS, mean=0.4, draw=DRAW)
 
 
 @pytest.fixture(scope="module")
-def both(tiny_suite, tmp_path_factory):
-    return opened(tmp_path_factory.mktemp("decided"), tiny_suite)
-
-
-@pytest.fixture(scope="module")
 def study(both):
     return both[0]
-
-
-@pytest.fixture(scope="module")
-def workbench(both):
-    return both[1]
-
-
-@pytest.fixture(scope="module")
-def kept():
-    return Kept()
 
 
 @pytest.fixture(scope="module")
