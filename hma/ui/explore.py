@@ -48,9 +48,10 @@ def show(study: Study) -> None:
     if board.looks_swapped:
         st.warning(SWAPPED)
     left, right = st.columns([2, 1], gap="medium")
+    place = None
     with left, shown():
         if board.points:
-            plot.show(board)
+            place = plot.show(board)
             _answers(board)
         else:
             _empty(board)
@@ -61,6 +62,8 @@ def show(study: Study) -> None:
         with shown():
             _selected(board)
     _rest(board)
+    if place is not None:
+        plot.draw(place, board)
 
 
 def _shorter(study: Study) -> None:

@@ -3,30 +3,46 @@
 from __future__ import annotations
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from hma import look, text
 from hma.board import Board
-from hma.ui import chart, state
+from hma.ui import chart, glimpse, state
 
 RANGES = {"all": "All", "front": "Front", "near": "Near selection"}
 BARS = {"none": "None", "front": "Front", "all": "All"}
 CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d", "toImage"], "scrollZoom": False}
 
 
-def show(board: Board) -> None:
-    """Draw the chart and the line of facts under it."""
+PLACE = "chart_place"
+
+
+def show(board: Board) -> DeltaGenerator:
+    """The chart's settings, its place, and the line of facts under it; the place, to be drawn in when the page is there.
+
+    A browser reads the chart's code, which takes it longer than all the rest, as soon as there is a chart to draw. Before that
+    it shows a picture in the place, and the rest of the page.
+    """
     with st.container(key="plot", gap="xsmall"):
         range_mode, bars = _settings()
-        st.plotly_chart(
-            _figure(board, range_mode, bars),
-            key="chart",
-            on_select=_clicked,
-            selection_mode="points",
-            config=CONFIG,
-            alt=look.alt(board.points, board.front),
-        )
+        _make_figure(board, range_mode, bars)
+        place = st.container(key=PLACE)
+        place.html(st.session_state["glimpse"])
         with st.container(key="facts"):
             st.caption(_facts(board))
+    return place
+
+
+def draw(place: DeltaGenerator, board: Board) -> None:
+    """Draw the chart in its place."""
+    place.plotly_chart(
+        st.session_state["figure"],
+        key="chart",
+        on_select=_clicked,
+        selection_mode="points",
+        config=CONFIG,
+        alt=look.alt(board.points, board.front),
+    )
 
 
 def _settings() -> tuple[str, str]:
@@ -46,8 +62,8 @@ def _settings() -> tuple[str, str]:
     return shown or "all", bars or "front"
 
 
-def _figure(board: Board, range_mode: str, bars: str) -> dict:
-    """The figure, made again only when results or settings changed: a changed figure loses zoom and selection."""
+def _make_figure(board: Board, range_mode: str, bars: str) -> None:
+    """The figure and its picture, made again only when results or settings changed: a changed figure loses zoom and selection."""
     view = state.view()
     theme = st.context.theme.type or "light"
     made_of = (board.study.view, board.revision, view.ring, view.drawing, range_mode, bars, theme)
@@ -57,7 +73,7 @@ def _figure(board: Board, range_mode: str, bars: str) -> dict:
             board.points, board.front, (board.reference, board.policy), view.ring, range_mode, bars, theme,
             board.study.reward, view.drawing,
         )  # fmt: skip
-    return st.session_state["figure"]
+        st.session_state["glimpse"] = glimpse.sheet(st.session_state["figure"], PLACE)
 
 
 def _clicked() -> None:
