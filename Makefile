@@ -1,4 +1,5 @@
 # Two commands: `make run` opens the app, `make test` passes every test. Both set up what they need.
+# Browser tests run by themselves: each has a browser, an app and a worker at work already.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
@@ -13,7 +14,8 @@ run: $(VENV)/.runtime
 test: $(VENV)/.development
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore=tests/browser
+	$(BIN)/python -m pytest tests/browser
 
 # Every page in light and dark, wide and narrow, into screenshots/; those that the README shows into docs/.
 pictures: $(VENV)/.development

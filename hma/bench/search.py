@@ -19,7 +19,7 @@ from rich.table import Table
 from hma.core.alphas import Alphas, grid, ladder
 from hma.core.front import corner_of, front, hypervolume
 from hma.core.observation import Observation
-from hma.core.point import Point
+from hma.core.point import REWARD, Point
 from hma.core.question import Question, spread_first
 from hma.core.recipe import Recipe
 from hma.core.study import Study
@@ -36,6 +36,9 @@ FAST = 2.0
 """Seconds that a suggestion may take with ``POINTS`` points."""
 
 POINTS = 40
+
+FREE = 200
+"""Merges of the grid that a surrogate is given for free, to see what so smooth a model could foresee with so much knowledge."""
 
 
 def search(
@@ -118,6 +121,7 @@ def _compared(splits: Splits, dense: list[Point], budget: int, seeds: int, steps
             drawn[tuple(draw.choice(on_ladder) for _ in range(3))] = None
         strayed.append(splits.score(splits.measure(list(drawn))) / whole)
     swept = splits.measure([(alpha,) * 3 for alpha in ladder(budget)])
+    foreseen = [splits.score(_foreseen(dense, budget - 2, seed)) / whole for seed in range(seeds)]
     ratios = [splits.score(points) / whole for points, _ in searches]
     return {
         "grid_front": len(front(dense)),
@@ -125,6 +129,7 @@ def _compared(splits: Splits, dense: list[Point], budget: int, seeds: int, steps
         "search": {"seeds": ratios, "median": statistics.median(ratios)},
         "random": {"seeds": strayed, "median": statistics.median(strayed)},
         "ma": splits.score(swept) / whole,
+        "foreseen": {"seeds": foreseen, "median": statistics.median(foreseen), "free": min(FREE, len(dense))},
         "best": splits.score(_best(dense, budget - 2)) / whole,
         "details": [details for _, details in searches],
     }
@@ -164,6 +169,25 @@ def _best(dense: Sequence[Point], count: int) -> list[Point]:
         chosen.append(max(left, key=lambda p: hypervolume([*chosen, p], corner)))
         left.remove(chosen[-1])
     return chosen
+
+
+def _foreseen(dense: Sequence[Point], count: int, seed: int) -> list[Point]:
+    """``count`` points that a surrogate of ``FREE`` others expects to hold most of the grid's hypervolume, and the two ends.
+
+    What it expects is chosen by alone: nothing that is learned of one point helps to choose the next.
+    """
+    from hma.methods.search import fitted  # Brings torch.
+
+    ends = [p for p in dense if set(p.recipe.alphas) in ({0.0}, {1.0})]
+    free = random.Random(seed).sample(list(dense), min(FREE, len(dense)))
+    surrogate = fitted([Observation.of(p) for p in {p.key: p for p in (*ends, *free)}.values()])
+    means = surrogate.predict([p.recipe.alphas for p in dense])[0].tolist()
+    expected = [
+        replace(p, scores={**p.scores, REWARD: replace(p.reward, value=reward)}, ability=replace(p.ability, value=ability))
+        for p, (reward, ability) in zip(dense, means, strict=True)
+    ]
+    chosen = {p.key for p in (*ends, *_best(expected, count))}
+    return [p for p in dense if p.key in chosen]
 
 
 def seconds() -> dict[str, Any]:
@@ -208,6 +232,9 @@ def _print(found: dict[str, Any]) -> None:
         shares = found[name]
         table.add_row(name, f"{shares['median']:.1%}", ", ".join(f"{share:.1%}" for share in shares["seeds"]))
     table.add_row("MA sweep", f"{found['ma']:.1%}", "")
+    foreseen = found["foreseen"]
+    by_seed = ", ".join(f"{share:.1%}" for share in foreseen["seeds"])
+    table.add_row(f"what a surrogate of {foreseen['free']} others foresees", f"{foreseen['median']:.1%}", by_seed)
     table.add_row("the best of the grid's front, if one knew", f"{found['best']:.1%}", "")
     console.print(table)
     for seed, details in enumerate(found["details"]):

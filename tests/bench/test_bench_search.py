@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from hma.bench.search import Splits, _best, _compared, _print
+from hma.bench.search import Splits, _best, _compared, _foreseen, _print
 from hma.core.alphas import grid
 from hma.core.front import corner_of, front, hypervolume
 from hma.core.partition import Partition
@@ -62,3 +62,11 @@ def test_the_best_that_could_be_known_is_the_whole_front_where_that_is_small():
     dense = Made().known(grid(3, 3))
     assert sorted(p.key for p in _best(dense, 27)) == sorted(p.key for p in front(dense))
     assert len(_best(dense, 2)) == 2
+
+
+def test_a_surrogate_that_was_given_much_foresees_nearly_the_best():
+    dense = Made().known(grid(7, 3))
+    corner = corner_of(dense)
+    foreseen = _foreseen(dense, 12, seed=0)
+    assert len(foreseen) <= 14 and {p.recipe.alphas for p in foreseen} >= {(0.0,) * 3, (1.0,) * 3}
+    assert hypervolume(foreseen, corner) > 0.95 * hypervolume(_best(dense, 12), corner)
