@@ -128,7 +128,7 @@ def _of_slice(reference: torch.Tensor, policy: torch.Tensor, wide: torch.dtype) 
     if not count:
         return Change(len(one), 0, 0, 0.0, squared)
     by_one = (_ordered(one[changed]) - _ordered(other[changed])).abs_() <= 1
-    delta = policy.to(wide).sub_(before)
+    delta = policy.to(wide) - before  # Not in place: where the policy is that wide already, these are its own pages.
     return Change(len(one), count, int(by_one.sum()), float(torch.dot(delta, delta)), squared)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 import sys
+import warnings
 import weakref
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -23,6 +24,10 @@ DTYPES = {
 }
 """Dtypes by safetensors' names."""
 
+with warnings.catch_warnings():  # Torch warns of pages that cannot be written, once in a process.
+    warnings.simplefilter("ignore")
+    torch.frombuffer(bytes(1), dtype=torch.uint8)
+
 
 def read_tensors(tensors: Iterable[tuple[str, Tensor]]) -> Iterator[tuple[str, torch.Tensor]]:
     """Each tensor with its name, in the order of files and places in them; see ``read_tensor``."""
@@ -32,6 +37,9 @@ def read_tensors(tensors: Iterable[tuple[str, Tensor]]) -> Iterator[tuple[str, t
 
 def read_tensor(name: str, tensor: Tensor) -> torch.Tensor:
     """A tensor of a safetensors file or one of PyTorch's, as a view of the file's pages: copy what is to outlive the file.
+
+    The pages cannot be written, since all who read the file share them: a process that tries is killed, rather than every
+    later merge being another one.
 
     Raises CheckpointError for a dtype that torch has not, and a file that has become shorter.
     """
@@ -59,5 +67,5 @@ def _pages(file: Path) -> mmap.mmap:
         key = file, stat.st_ino, stat.st_size, stat.st_mtime_ns
         pages = _mapped.get(key)
         if pages is None:
-            pages = _mapped[key] = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_COPY)
+            pages = _mapped[key] = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
         return pages

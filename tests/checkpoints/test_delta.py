@@ -1,6 +1,9 @@
 """What RLHF changed, against counts and norms made one weight at a time."""
 
 import math
+import signal
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -8,8 +11,10 @@ from safetensors.torch import load_file, save_file
 
 from hma.checkpoints import delta
 from hma.checkpoints.delta import changes, in_blocks, total
+from hma.checkpoints.live import LiveModel
 from hma.checkpoints.pair import open_pair
 from hma.core.partition import Partition
+from hma.core.recipe import Recipe
 from hma.errors import CheckpointError
 from tests import tiny
 
@@ -39,6 +44,35 @@ def test_counts_and_norms_are_those_of_the_weights_themselves(tmp_path, monkeypa
         assert change.changed == int((a != b).sum())
         assert change.relative_norm == pytest.approx(float((b - a).norm() / a.norm()), rel=1e-5)
     assert all(found[name].changed == 0 for name in found if "o_proj" in name)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_reading_what_changed_changes_nothing(tmp_path, dtype):
+    pair = open_pair(*tiny.write_pair(tmp_path, dtype=dtype))
+    live, recipe = LiveModel(pair, torch.device("cpu")), Recipe(Partition.equal(pair.num_layers, 1), (0.0,))
+    live.write(recipe)
+    before = {name: weights.clone() for name, weights in live.model.state_dict().items()}
+    assert changes(pair) == changes(pair)
+    live.write(Recipe(recipe.partition, (0.5,)))  # From the pages of both ends, which the live model shares with all readers.
+    live.write(recipe)
+    assert all(torch.equal(weights, before[name]) for name, weights in live.model.state_dict().items())
+    assert all(
+        torch.equal(weights, load_file(pair.policy.folder / "model.safetensors")[name]) for name, weights in before.items()
+    )
+
+
+def test_whoever_writes_on_a_files_pages_is_stopped_and_the_file_stays(tmp_path):
+    _, policy = tiny.write_pair(tmp_path)
+    file = policy / "model.safetensors"
+    content = file.read_bytes()
+    program = (
+        "import sys; from hma.checkpoints.pair import open_checkpoint; from hma.checkpoints.tensors import read_tensor\n"
+        "name, tensor = next(iter(open_checkpoint(sys.argv[1]).tensors.items())); pages = read_tensor(name, tensor)\n"
+        "print(float(pages.float().sum()), flush=True); pages.zero_(); print('written', flush=True)"
+    )
+    done = subprocess.run([sys.executable, "-W", "error", "-c", program, str(policy)], capture_output=True, text=True)
+    assert done.returncode == -signal.SIGSEGV and done.stdout and "written" not in done.stdout
+    assert file.read_bytes() == content
 
 
 def test_neighbours_are_told_from_weights_that_moved_farther(tmp_path):
