@@ -20,8 +20,8 @@ from hma.store import Store
 from hma.study import open_study
 from hma.ui import access, fronts, growing, plans, verdict
 from tests.ui import world
+from tests.ui.page import button, calm, everything, texts, wait_for
 from tests.ui.test_chart import point, vertices
-from tests.ui.test_explore import button, calm, everything, texts, wait_for
 
 SHARES = (0.98, 0.95, 0.9, 0.8)
 TITLES = {"ma": "MA", "hma": "HMA", "grid": "Grid"}

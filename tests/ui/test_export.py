@@ -14,7 +14,7 @@ from hma.errors import ExportError, HmaError
 from hma.store import Store
 from hma.ui import access, away, export
 from tests.ui import world
-from tests.ui.test_explore import button, calm, choice, everything, key_of, texts, wait_for
+from tests.ui.page import button, calm, choice, everything, key_of, texts, wait_for
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from hma.study import open_study
 from hma.ui import access, further, measured, others, plans, progress, running
 from tests.engines import recipe, until
 from tests.ui import world
-from tests.ui.test_explore import button, calm, everything, key_of, set_sliders, texts, wait_for
+from tests.ui.page import button, calm, everything, key_of, set_sliders, texts, wait_for
 
 
 @pytest.fixture

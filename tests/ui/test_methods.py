@@ -9,7 +9,7 @@ from hma.study import open_study
 from hma.ui import access, plans
 from tests.engines import until
 from tests.ui import world
-from tests.ui.test_explore import button, calm, everything, figure, key_of, wait_for
+from tests.ui.page import button, calm, everything, figure, key_of, wait_for
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from hma.study import open_study
 from hma.text import plain
 from hma.ui import access, changes, durations, pair
 from tests.ui import world
-from tests.ui.test_explore import button, calm, everything, wait_for
+from tests.ui.page import button, calm, everything, wait_for
 from tests.ui.worker import CHANGES
 
 

@@ -14,7 +14,7 @@ from hma.store import Store
 from hma.ui import access, present
 from tests.test_samples import silent
 from tests.ui import world
-from tests.ui.test_explore import button, calm, choice, everything, key_of, texts
+from tests.ui.page import button, calm, choice, everything, key_of, texts
 
 
 @pytest.fixture

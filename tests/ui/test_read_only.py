@@ -12,7 +12,7 @@ from hma.errors import HmaError
 from hma.run import Plan, Run
 from hma.ui import access, controls, exported, further, ghost, methods, progress, running
 from tests.ui import world
-from tests.ui.test_explore import calm, choice, everything, key_of, set_sliders
+from tests.ui.page import calm, choice, everything, key_of, set_sliders
 
 PAGES = ("explore", "methods", "runs", "export")
 WORK = re.compile(r"measure|start|further|export$|cancel|stop|pause|resume|go_on|verify")
