@@ -30,6 +30,12 @@ def study(place):
     return open_study(*place)
 
 
+@pytest.fixture
+def reporting(place):
+    """The study on test items."""
+    return open_study(*place, split="test")
+
+
 @pytest.fixture(scope="session")
 def filled(tmp_path_factory, study):
     """The path of a store with an MA sweep and a grid, to be read only."""
@@ -82,3 +88,13 @@ def app(monkeypatch, place, store_path):
         if made:
             access.engine().close()
     st.cache_resource.clear()
+
+
+@pytest.fixture
+def on_page(app):
+    """Make an AppTest that stands on the page of this name."""
+
+    def make(name, **settings):
+        return app(**settings).run().switch_page(f"pages/{name}.py").run()
+
+    return make

@@ -42,6 +42,12 @@ def set_sliders(test, *alphas):
     return test.run()
 
 
+def pick(test, *names):
+    """Choose the methods that Compare fronts compares."""
+    pills = next(p for p in test.get("button_group") if p.key and p.key.startswith("compared_"))
+    return pills.set_value(list(names)).run()
+
+
 def wait_for(test, condition, seconds=60.0):
     """Run the page, as its own timer would, until the condition holds."""
     end = time.monotonic() + seconds

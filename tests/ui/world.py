@@ -85,6 +85,13 @@ def measurement(study: Study, recipe: Recipe, method: str = "sweep", answer: str
     return Measurement(recipe, results, method, "CPU (test)", 1.4, {"merge": 0.01}, "2026-01-02T03:04:05+00:00")
 
 
+def add(store_path: Path, study: Study, method: str, *alphas: tuple[float, ...]) -> None:
+    """Points of a method at these alphas, in the store at a path."""
+    store = Store(store_path)
+    for one in alphas:
+        store.add(study, measurement(study, Recipe(study.partition(), one), method))
+
+
 def fill(store: Store, study: Study, grid: int = 5, sweep: int = 11, answer: str | None = None) -> None:
     """The MA sweep and a grid over three blocks."""
     partition = study.partition()
