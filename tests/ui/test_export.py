@@ -23,12 +23,11 @@ def allowed(tmp_path):
 
 
 @pytest.fixture
-def page(app, allowed, study):
+def page(on_page, allowed, study):
     """Make an AppTest that stands on the page, with MA 0.5 selected."""
 
     def make(link=(0.5, 0.5, 0.5), **settings):
-        test = app(link=key_of(study, *link) if link else None, HMA_EXPORTS=str(allowed), **settings).run()
-        return test.switch_page("pages/export.py").run()
+        return on_page("export", link=key_of(study, *link) if link else None, HMA_EXPORTS=str(allowed), **settings)
 
     return make
 

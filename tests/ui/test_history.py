@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import streamlit as st
@@ -19,13 +20,8 @@ from tests.ui.page import button, calm, everything, key_of, set_sliders, texts, 
 
 
 @pytest.fixture
-def page(app):
-    """Make an AppTest that stands on the page."""
-
-    def make(**settings):
-        return on_runs(app(**settings).run())
-
-    return make
+def page(on_page):
+    return partial(on_page, "runs")
 
 
 def on_runs(test):

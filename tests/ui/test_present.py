@@ -3,6 +3,7 @@
 import base64
 import html
 import re
+from functools import partial
 
 import pytest
 import streamlit as st
@@ -18,14 +19,8 @@ from tests.ui.page import button, calm, choice, everything, key_of, texts
 
 
 @pytest.fixture
-def page(app):
-    """Make an AppTest that stands on the page."""
-
-    def make(**settings):
-        test = app(**settings).run()
-        return test.switch_page("pages/present.py").run()
-
-    return make
+def page(on_page):
+    return partial(on_page, "present")
 
 
 @pytest.fixture
