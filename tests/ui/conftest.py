@@ -98,3 +98,23 @@ def on_page(app):
         return app(**settings).run().switch_page(f"pages/{name}.py").run()
 
     return make
+
+
+@pytest.fixture
+def caught(monkeypatch):
+    """Have modules keep the errors that they would show; the list of these."""
+    errors = []
+
+    @contextlib.contextmanager
+    def keeping():
+        try:
+            yield
+        except Exception as error:
+            errors.append(error)
+
+    def catch(*modules):
+        for module in modules:
+            monkeypatch.setattr(module, "shown", keeping)
+        return errors
+
+    return catch
