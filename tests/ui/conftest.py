@@ -21,8 +21,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope="session")
 def place(tmp_path_factory):
     """(reference, policy, suite) of the test world."""
-    folder = tmp_path_factory.mktemp("world")
-    return *world.write_pair(folder), world.write_suite(folder / "suite")
+    return world.write(tmp_path_factory.mktemp("world"))
 
 
 @pytest.fixture(scope="session")

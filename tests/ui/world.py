@@ -63,6 +63,11 @@ def write_suite(folder: Path, quick: int = 40, full: int = 80) -> Path:
     return folder / "suite.json"
 
 
+def write(folder: Path) -> tuple[Path, Path, Path]:
+    """Reference, policy and suite in a folder."""
+    return *write_pair(folder), write_suite(folder / "suite")
+
+
 def measurement(study: Study, recipe: Recipe, method: str = "sweep", answer: str | None = None) -> Measurement:
     """Made-up results in the shape of a real trade-off: reward falls and ability rises with the share of the reference."""
     layers = np.array(recipe.layer_alphas).reshape(3, -1).mean(axis=1)
