@@ -18,8 +18,7 @@ from tests.ui import world
 
 @pytest.fixture(scope="module")
 def studies(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("contest")
-    place = *world.write_pair(folder), world.write_suite(folder / "suite")
+    place = world.write(tmp_path_factory.mktemp("contest"))
     return tuple(open_study(*place, split=split) for split in ("validation", "test"))
 
 

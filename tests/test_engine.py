@@ -136,8 +136,7 @@ def test_an_edited_reward_program_is_judged_by_its_new_lines(tmp_path, tiny_pair
     """The worker is warm with the old lines in it; the new study must not get their rewards."""
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.syspath_prepend(str(tmp_path))
-    suite = tiny.write_suite(tmp_path / "suite")
-    suite.write_text(suite.read_text().replace("tests.tiny:reward", "taste:reward"))
+    suite = tiny.write_suite(tmp_path / "suite", judge="taste:reward")
     values = []
     with Engine(Store(tmp_path / "p.sqlite")) as engine:
         for worth in (1.0, 2.0):

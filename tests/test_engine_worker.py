@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from hma import measuring
 from hma.engine import SWEEP, Engine
 from hma.store import Store
@@ -61,8 +63,7 @@ def test_a_worker_in_an_unknown_state_is_replaced(tmp_path, tiny_pair, monkeypat
     """What nobody foresaw may have broken the device: the job fails, and the next one has a fresh worker."""
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.syspath_prepend(str(tmp_path))
-    suite = tiny.write_suite(tmp_path / "suite")
-    suite.write_text(suite.read_text().replace("tests.tiny:reward", "taste:reward"))
+    suite = tiny.write_suite(tmp_path / "suite", judge="taste:reward")
     (tmp_path / "taste.py").write_text(
         "from hma.checkpoints.live import LiveModel\n"
         "def write(*_): raise RuntimeError('MPS backend out of memory')\n"
@@ -83,8 +84,7 @@ def test_memory_that_runs_out_halves_a_batch_and_a_worker_that_failed_measures_o
     """One worker: memory for five rows, so that the first point is measured with a note; then for none; then for all."""
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.syspath_prepend(str(tmp_path))
-    suite = tiny.write_suite(tmp_path / "suite")
-    suite.write_text(suite.read_text().replace("tests.tiny:reward", "taste:reward"))
+    suite = tiny.write_suite(tmp_path / "suite", judge="taste:reward")
     (tmp_path / "taste.py").write_text(OUT_OF_MEMORY.format(rows=tmp_path / "rows"))
     study = open_study(*tiny_pair, suite)
     with Engine(Store(tmp_path / "p.sqlite")) as engine:
@@ -145,14 +145,21 @@ def test_what_there_is_to_say_of_a_measurement_reaches_the_command_line(tmp_path
     assert capsys.readouterr().err == "Note: reading: batch halved to [4]\n"
 
 
-def test_a_measurement_that_does_not_stop_is_ended(tmp_path, tiny_study, monkeypatch):
+@pytest.fixture
+def unheeded(tmp_path, tiny_study, monkeypatch):
+    """An engine whose worker does not stop, and the job that it measures and was asked to cancel."""
     monkeypatch.setattr("hma.engine._GRACE", 0.3)
     with Engine(Store(tmp_path / "p.sqlite"), fake(tmp_path)) as engine:
         job = engine.submit(tiny_study, recipe(tiny_study, 0.1, 0.1, 0.1))
         until(lambda: engine.worker().status == "busy")
         engine.cancel(job.id)
-        assert engine.wait(job.id, timeout=10).state == "cancelled"
-        assert engine.worker().status == "none"
+        yield engine, job
+
+
+def test_a_measurement_that_does_not_stop_is_ended(unheeded):
+    engine, job = unheeded
+    assert engine.wait(job.id, timeout=10).state == "cancelled"
+    assert engine.worker().status == "none"
 
 
 def test_a_job_cancelled_while_the_worker_loads_ends_at_once_and_the_worker_loads_on(tmp_path, tiny_study, monkeypatch):
@@ -168,16 +175,12 @@ def test_a_job_cancelled_while_the_worker_loads_ends_at_once_and_the_worker_load
         assert engine._worker.pid == pid
 
 
-def test_one_asked_for_again_while_it_is_being_cancelled_is_measured(tmp_path, tiny_study, monkeypatch):
-    monkeypatch.setattr("hma.engine._GRACE", 0.3)
-    with Engine(Store(tmp_path / "p.sqlite"), fake(tmp_path)) as engine:
-        job = engine.submit(tiny_study, recipe(tiny_study, 0.1, 0.1, 0.1))
-        until(lambda: engine.worker().status == "busy")
-        engine.cancel(job.id)
-        again = engine.submit(tiny_study, recipe(tiny_study, 0.1, 0.1, 0.1))
-        assert again.id != job.id
-        engine.wait(job.id, timeout=10)
-        until(lambda: engine.job(again.id).state == "running")
+def test_one_asked_for_again_while_it_is_being_cancelled_is_measured(unheeded, tiny_study):
+    engine, job = unheeded
+    again = engine.submit(tiny_study, recipe(tiny_study, 0.1, 0.1, 0.1))
+    assert again.id != job.id
+    engine.wait(job.id, timeout=10)
+    until(lambda: engine.job(again.id).state == "running")
 
 
 def test_a_worker_that_cannot_be_started_fails_every_request_and_hangs_none(tmp_path, tiny_study):

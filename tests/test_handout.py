@@ -23,8 +23,7 @@ NASTY = f"</script><script>document.title='ran'</script>\u2028<!-- {world.TRAP} 
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("world")
-    return open_study(*world.write_pair(folder), world.write_suite(folder / "suite"))
+    return open_study(*world.write(tmp_path_factory.mktemp("world")))
 
 
 @pytest.fixture(scope="module")

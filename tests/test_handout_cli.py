@@ -19,8 +19,7 @@ from tests.ui import world
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("handed")
-    return *world.write_pair(folder), world.write_suite(folder / "suite")
+    return world.write(tmp_path_factory.mktemp("handed"))
 
 
 @pytest.fixture(scope="module")

@@ -16,8 +16,10 @@ ALLOWED = {
     "rows": {"core", "errors"},
     "store": {"core", "errors", "rows", "schema"},
     "checkpoints": {"core", "errors"},
-    "evaluate": {"checkpoints", "core", "errors"},
-    "lab": {"core", "errors", "checkpoints", "evaluate", "comparing", "engine", "look", "methods", "searching", "store", "study"},
+    "threads": set(),
+    "evaluate": {"checkpoints", "core", "errors", "threads"},
+    "lab": {"core", "errors", "checkpoints", "evaluate", "comparing", "engine", "look", "methods", "searching", "store", "study"}
+    | {"threads"},
     "study": {"core", "errors", "checkpoints", "evaluate", "store"},
     "workbench": {"core", "errors", "checkpoints", "evaluate", "methods", "store"},
     "line": {"errors"},
@@ -52,7 +54,7 @@ ALLOWED = {
     "measuring": {"core", "engine", "errors", "jobs", "report", "text"},
     "sweep_cli": {"board", "core", "engine", "errors", "measuring", "methods", "options", "race", "report", "verb"},
     "card": {"board", "checkpoints", "core", "look", "picture", "text"},
-    "methods": {"checkpoints", "core", "errors", "evaluate"},
+    "methods": {"checkpoints", "core", "errors", "evaluate", "threads"},
     "options": {"checkpoints", "core", "errors", "methods", "store", "study"},
     "verb": set(),
     "measure_cli": {"board", "engine", "measuring", "options", "report", "text", "verb"},
@@ -72,7 +74,7 @@ ALLOWED = {
     | {"options", "push", "report", "study", "text", "verb"},
     "pair_cli": {"checkpoints", "core", "options", "report", "verb"},
     "bench": {"board", "checkpoints", "core", "errors", "engine", "evaluate", "measuring", "methods", "searching", "store"}
-    | {"study", "ui"},
+    | {"study", "threads", "ui"},
     "__main__": {"bench", "errors", "lab", "launch", "options", "study", "text", "verb"}
     | {"compare_cli", "export_cli", "fit_cli", "front_cli", "handout_cli", "search_cli", "measure_cli", "pair_cli", "sure_cli"}
     | {"sweep_cli"},

@@ -14,8 +14,7 @@ from tests.ui import world
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("world")
-    return open_study(*world.write_pair(folder), world.write_suite(folder / "suite"))
+    return open_study(*world.write(tmp_path_factory.mktemp("world")))
 
 
 def silent(measurement):

@@ -19,8 +19,7 @@ OTHER = (0.3, 0.6, 0.1)
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("searching")
-    return open_study(*world.write_pair(folder), world.write_suite(folder / "suite"))
+    return open_study(*world.write(tmp_path_factory.mktemp("searching")))
 
 
 @pytest.fixture(scope="module")

@@ -158,8 +158,7 @@ def test_what_the_worker_finds_wrong_in_the_suite_exits_2_at_the_first_point(opt
 
 def test_one_point_that_fails_does_not_keep_the_rest_from_being_measured(options, tmp_path, monkeypatch):
     """The judge refuses the policy's answers, which it knows by how often it was asked."""
-    suite = tiny.write_suite(tmp_path / "suite")
-    suite.write_text(suite.read_text().replace("tests.tiny:reward", "picky:reward"))
+    suite = tiny.write_suite(tmp_path / "suite", judge="picky:reward")
     (tmp_path / "picky.py").write_text(
         "asked = 0\n"
         "def reward(prompt, answer):\n"

@@ -123,8 +123,8 @@ def reward(prompt: str, answer: str) -> float:
     return words.count("red") - 0.05 * len(words)
 
 
-def write_suite(folder: Path, num_items: int = 12, size: int = 8) -> Path:
-    """A suite of one multiple-choice, one F1 and one BLEU task, with both splits."""
+def write_suite(folder: Path, num_items: int = 12, size: int = 8, judge: str = "tests.tiny:reward") -> Path:
+    """A suite of one multiple-choice, one F1 and one BLEU task, with both splits; ``judge`` is its reward's function."""
     folder.mkdir(parents=True, exist_ok=True)
     draw = random.Random(0)
     for split in ("validation", "test"):
@@ -159,7 +159,7 @@ def write_suite(folder: Path, num_items: int = 12, size: int = 8) -> Path:
         "title": "Tiny",
         "reward": {
             "kind": "program",
-            "function": "tests.tiny:reward",
+            "function": judge,
             "prompts": {s: f"prompts_{s}.jsonl" for s in ("validation", "test", "train")},
             "generation": {"max_new_tokens": 8, "temperature": 1.0, "top_p": 1.0, "seed": 3},
         },

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from hma.checkpoints.pair import open_pair
 from hma.study import SHIPPED
+from hma.threads import one_thread
 
 QUESTIONS, OPTIONS, WORDS = (10, 30, 100), (2, 4), (2, 10, 30)
 """Tokens of a question, options to it, and tokens of an option at most; drawn from 0.8 of them upwards."""
@@ -32,7 +33,7 @@ def prefix(
     spared, and whether the plan of a suite would do so.
     """
     from hma.checkpoints.loading import load_tokenizer  # These bring torch.
-    from hma.evaluate.reuse import llama, one_thread
+    from hma.evaluate.reuse import llama
 
     tokenizer = load_tokenizer(open_pair(SHIPPED / "reference", SHIPPED / "policy").policy)
     model = llama(_HIDDEN, _LAYERS, _VOCABULARY)

@@ -17,6 +17,7 @@ from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTra
 
 from hma.evaluate.evaluator import Evaluator
 from hma.evaluate.suite import Suite
+from hma.threads import one_thread
 
 LIKELIHOOD, PROMPTS, STEPS = "likelihood", "prompts", "steps"
 """What a forward pass is for: a likelihood task, the prompts of answers, or what goes on from these.
@@ -45,24 +46,13 @@ def reuse(
     kept for it (for prompts also keys and values of the layers below, which new tokens look at); ``difference`` is
     the largest between logits of whole passes and of those that go on from what was kept.
     """
-    with one_thread():
+    with one_thread():  # As the workbench has it for small models.
         evaluator = Evaluator(suite, model, tokenizer)
         points = sorted((_recorded(evaluator, model) for _ in range(runs + 1)), key=lambda point: point[0])
         seconds, calls = points[runs // 2]  # The first run is the slowest.
         shares = {kind: sum(c.seconds for c in calls if c.kind == kind) / seconds for kind in (LIKELIHOOD, PROMPTS, STEPS)}
         passes = {kind: _replayed(model, calls, kind, starts, runs) for kind in (LIKELIHOOD, PROMPTS)}
     return {"seconds": seconds, "shares": shares, **passes}
-
-
-@contextlib.contextmanager
-def one_thread() -> Iterator[None]:
-    """Torch on one core, as the workbench has it for small models."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def llama(hidden: int, layers: int, words: int) -> PreTrainedModel:

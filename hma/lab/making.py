@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hma.lab.scenario import Scenario, read_scenario
+from hma.threads import one_thread
 
 if TYPE_CHECKING:
     import torch
@@ -153,19 +154,6 @@ def staged(out: Path) -> Iterator[Path]:
         _replace(staging, out)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def one_thread() -> Iterator[None]:
-    """Torch has one thread meanwhile: tensors this small gain nothing from more, and more add up in another order."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _replace(staging: Path, out: Path) -> None:

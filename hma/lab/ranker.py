@@ -22,7 +22,7 @@ from hma.lab import training
 from hma.lab.preferences import Preference
 from hma.lab.pretrain import Progress
 from hma.lab.scenario import Judges
-from hma.lab.tokenizer import SPECIAL, vocabulary
+from hma.lab.tokenizer import SPECIAL, vocabulary, word_tokenizer
 
 PREFIXES = ("<|source|>", "<|candidate1|>", "<|candidate2|>", "<|candidate|>")
 """Tokens that llm-blender adds after the tokenizer's own words, in this order."""
@@ -52,25 +52,9 @@ class Ranker(nn.Module):
 
 def ranker_tokenizer() -> PreTrainedTokenizerFast:
     """The miniature's words between ``[CLS]`` and ``[SEP]``, padded on the right."""
-    from tokenizers import Tokenizer, models, pre_tokenizers, processors
-
-    special = ("[PAD]", "[CLS]", "[SEP]", "[UNK]")
-    words = [*special, *vocabulary()[len(SPECIAL) :]]
-    inner = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="[UNK]"))
-    inner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    inner.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", special.index("[CLS]")), ("[SEP]", special.index("[SEP]"))]
-    )
-    return PreTrainedTokenizerFast(
-        tokenizer_object=inner,
-        pad_token="[PAD]",
-        cls_token="[CLS]",
-        sep_token="[SEP]",
-        unk_token="[UNK]",
-        padding_side="right",
-        clean_up_tokenization_spaces=False,
-        model_max_length=256,
-    )
+    names = {"pad_token": "[PAD]", "cls_token": "[CLS]", "sep_token": "[SEP]", "unk_token": "[UNK]"}
+    words = [*names.values(), *vocabulary()[len(SPECIAL) :]]
+    return word_tokenizer(words, "[CLS] $A [SEP]", "right", names)
 
 
 def train_ranker(preferences: Sequence[Preference], settings: Judges, seed: int, progress: Progress) -> Ranker:

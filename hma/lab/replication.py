@@ -21,11 +21,12 @@ from hma.core.statistics import Result
 from hma.core.study import Study
 from hma.engine import SWEEP, Engine
 from hma.errors import HmaError
-from hma.lab.making import Making, Weights, one_thread, read_report
+from hma.lab.making import Making, Weights, read_report
 from hma.lab.scenario import read_scenario
 from hma.methods.fitting import steps_of
 from hma.store import Store
 from hma.study import open_study
+from hma.threads import one_thread
 
 PATH = "path.json"
 """The results of RLHF's snapshots on test items, beside the pair."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from hma.lab import chat, facts, stories, translation
@@ -35,21 +36,25 @@ def vocabulary() -> list[str]:
 
 def make_tokenizer() -> PreTrainedTokenizerFast:
     """Splits at white space and puts ``<bos>`` first; decoding joins words by single spaces. Pads on the left."""
+    names = {"pad_token": "<pad>", "bos_token": "<bos>", "eos_token": "<eos>", "unk_token": "<unk>"}
+    tokenizer = word_tokenizer(vocabulary(), "<bos> $A", "left", names)
+    tokenizer.chat_template = CHAT_TEMPLATE
+    return tokenizer
+
+
+def word_tokenizer(words: Sequence[str], form: str, padding_side: str, names: Mapping[str, str]) -> PreTrainedTokenizerFast:
+    """One token for each of ``words``; ``form`` says what stands around a text, ``$A``, and ``names`` what special tokens are."""
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
-    inner = Tokenizer(models.WordLevel({word: i for i, word in enumerate(vocabulary())}, unk_token="<unk>"))
+    inner = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token=names["unk_token"]))
     inner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    inner.post_processor = processors.TemplateProcessing(single="<bos> $A", special_tokens=[("<bos>", SPECIAL.index("<bos>"))])
-    tokenizer = PreTrainedTokenizerFast(
+    around = [(token, words.index(token)) for token in form.split() if token != "$A"]
+    inner.post_processor = processors.TemplateProcessing(single=form, special_tokens=around)
+    return PreTrainedTokenizerFast(
         tokenizer_object=inner,
-        pad_token="<pad>",
-        bos_token="<bos>",
-        eos_token="<eos>",
-        unk_token="<unk>",
-        padding_side="left",
+        padding_side=padding_side,
         clean_up_tokenization_spaces=False,
         model_max_length=256,
+        **names,
     )
-    tokenizer.chat_template = CHAT_TEMPLATE
-    return tokenizer

@@ -16,7 +16,7 @@ from hma.core.alphas import DIGITS, Alphas, ladder
 from hma.core.front import Corner, unbeaten
 from hma.core.observation import Observation
 from hma.core.question import DIAGONAL, LADDER, Question, Reply
-from hma.methods.surrogate import Surrogate, fit, one_thread
+from hma.methods.surrogate import Surrogate, fit, one_quiet_thread
 
 INERT = 0.5
 """The alpha of a block that has no effect: as good as any, and as far from either end."""
@@ -92,7 +92,7 @@ def suggest(
     """
     taken = {o.alphas for o in observed}
     found: list[Alphas] = []
-    with one_thread(), torch.random.fork_rng(devices=[]):
+    with one_quiet_thread(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)  # BoTorch draws a seed of its own where it prunes the points.
         worth = _worth(surrogate, observed, corner, seed)
         candidates, is_all = _candidates(surrogate, observed, seed, steps)

@@ -22,6 +22,7 @@ from gpytorch.priors import LogNormalPrior
 from linear_operator.utils.warnings import NumericalWarning
 
 from hma.core.surrogate import BAND, FEWEST, LEAST_NOISE, LeaveOneOut, Predictor, standardisation
+from hma.threads import one_thread
 
 KNOWN = 0.7
 """Leave-one-out error over spread below which a metric is known; of pure noise it comes out between 0.64 and 1.07."""
@@ -110,7 +111,7 @@ def fit(alphas: Sequence[Sequence[float]], values: Sequence[Sequence[float]], va
         torch.tensor(array, dtype=_DTYPE)
         for array in (points[0], (points[1] - centre) / spread, np.maximum(points[2] / spread**2, LEAST_NOISE))
     )
-    with one_thread():
+    with one_quiet_thread():
         model = SingleTaskGP(
             inputs, outputs, noise, covar_module=_kernel(inputs.shape[1], outputs.shape[1]), outcome_transform=None
         )
@@ -126,20 +127,15 @@ def fit(alphas: Sequence[Sequence[float]], values: Sequence[Sequence[float]], va
 
 
 @contextlib.contextmanager
-def one_thread() -> Iterator[None]:
+def one_quiet_thread() -> Iterator[None]:
     """Torch on one thread, which is faster for matrices this small, and gives the same bits whatever else runs.
 
     BoTorch's warnings are about single precision and hard fits; what comes of a fit is judged by leave-one-out.
     """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with warnings.catch_warnings():
-            for kind in (BotorchWarning, NumericalWarning):
-                warnings.simplefilter("ignore", kind)
-            yield
-    finally:
-        torch.set_num_threads(before)
+    with one_thread(), warnings.catch_warnings():
+        for kind in (BotorchWarning, NumericalWarning):
+            warnings.simplefilter("ignore", kind)
+        yield
 
 
 def _kernel(num_blocks: int, num_metrics: int) -> ScaleKernel:

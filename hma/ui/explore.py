@@ -6,7 +6,7 @@ import streamlit as st
 
 from hma.board import SWAPPED, Board
 from hma.core.study import Study
-from hma.ui import access, answers, controls, pinned, plot, progress, selection, state, sure, table
+from hma.ui import access, answers, controls, pinned, plot, selection, state, sure, table
 from hma.ui.guard import shown
 
 _TIPS = (
@@ -42,9 +42,7 @@ _READING = """
 
 def show(study: Study) -> None:
     """The whole page for one study."""
-    board = access.board(study)
-    progress.collect()
-    selection.follow(board)
+    board = selection.board(study)
     if board.looks_swapped:
         st.warning(SWAPPED)
     left, right = st.columns([2, 1], gap="medium")

@@ -61,9 +61,7 @@ def _checked(point: Point, name: str, allowed: Path, is_twice: bool) -> Wanted:
 
 def show(study: Study) -> None:
     """The whole page for one study."""
-    board = access.board(study)
-    progress.collect()
-    selection.follow(board)
+    board = selection.board(study)
     left, right = st.columns([1, 1], gap="large")
     with left, shown():
         st.markdown("**Export a merge as a model folder**")

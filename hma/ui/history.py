@@ -12,9 +12,7 @@ from hma.ui.guard import shown
 
 def show(study: Study) -> None:
     """The whole page for one study."""
-    board = access.board(study)
-    progress.collect()
-    selection.follow(board)
+    board = selection.board(study)
     left, right = st.columns([1, 1], gap="large")
     with left, shown():
         st.markdown("**Now**")

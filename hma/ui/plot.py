@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
@@ -47,19 +49,18 @@ def draw(place: DeltaGenerator, board: Board) -> None:
 
 def _settings() -> tuple[str, str]:
     with st.container(horizontal=True, vertical_alignment="center", gap="medium", key="chart_settings"):
-        with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", width="content"):
-            st.caption("Range", width="content")
-            shown = st.segmented_control(
-                "Range", list(RANGES), format_func=RANGES.get, default="all", required=True, key="range_mode",
-                on_change=state.redraw, label_visibility="collapsed",
-            )  # fmt: skip
-        with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", width="content"):
-            st.caption("95 % bars", width="content")
-            bars = st.segmented_control(
-                "95 % bars", list(BARS), format_func=BARS.get, default="front", required=True, key="bars",
-                on_change=state.redraw, label_visibility="collapsed",
-            )  # fmt: skip
-    return shown or "all", bars or "front"
+        return _setting("Range", RANGES, "all", "range_mode"), _setting("95 % bars", BARS, "front", "bars")
+
+
+def _setting(label: str, options: Mapping[str, str], default: str, key: str) -> str:
+    """One of the chart's settings beside its name."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", width="content"):
+        st.caption(label, width="content")
+        chosen = st.segmented_control(
+            label, list(options), format_func=options.get, default=default, required=True, key=key, on_change=state.redraw,
+            label_visibility="collapsed",
+        )  # fmt: skip
+    return chosen or default
 
 
 def _make_figure(board: Board, range_mode: str, bars: str) -> None:

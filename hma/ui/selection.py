@@ -5,8 +5,17 @@ from __future__ import annotations
 import streamlit as st
 
 from hma.board import Board
+from hma.core.study import Study
 from hma.text import plain
-from hma.ui import state
+from hma.ui import access, progress, state
+
+
+def board(study: Study) -> Board:
+    """The study's board with one of its points selected: this person's latest, as soon as it is finished."""
+    found = access.board(study)
+    progress.collect()
+    follow(found)
+    return found
 
 
 def follow(board: Board) -> state.View:

@@ -64,7 +64,7 @@ def many(tmp_path_factory):
     """The app with a made-up pair and so many made-up points, and the key of one."""
     memory = Path("/dev/shm")  # So many points one by one are as many waits for a disk.
     folder = Path(tempfile.mkdtemp(dir=memory)) if memory.is_dir() else tmp_path_factory.mktemp("many")
-    study = open_study(*world.write_pair(folder), world.write_suite(folder / "suite"))
+    study = open_study(*world.write(folder))
     store, drawn = Store(folder / "points.sqlite"), np.random.default_rng(0)
     world.fill(store, study, grid=0)
     for alphas in drawn.integers(0, 101, size=(POINTS - 11, 3)) / 100:

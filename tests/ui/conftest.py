@@ -21,13 +21,18 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope="session")
 def place(tmp_path_factory):
     """(reference, policy, suite) of the test world."""
-    folder = tmp_path_factory.mktemp("world")
-    return *world.write_pair(folder), world.write_suite(folder / "suite")
+    return world.write(tmp_path_factory.mktemp("world"))
 
 
 @pytest.fixture(scope="session")
 def study(place):
     return open_study(*place)
+
+
+@pytest.fixture
+def reporting(place):
+    """The study on test items."""
+    return open_study(*place, split="test")
 
 
 @pytest.fixture(scope="session")
@@ -82,3 +87,33 @@ def app(monkeypatch, place, store_path):
         if made:
             access.engine().close()
     st.cache_resource.clear()
+
+
+@pytest.fixture
+def on_page(app):
+    """Make an AppTest that stands on the page of this name."""
+
+    def make(name, **settings):
+        return app(**settings).run().switch_page(f"pages/{name}.py").run()
+
+    return make
+
+
+@pytest.fixture
+def caught(monkeypatch):
+    """Have modules keep the errors that they would show; the list of these."""
+    errors = []
+
+    @contextlib.contextmanager
+    def keeping():
+        try:
+            yield
+        except Exception as error:
+            errors.append(error)
+
+    def catch(*modules):
+        for module in modules:
+            monkeypatch.setattr(module, "shown", keeping)
+        return errors
+
+    return catch

@@ -8,7 +8,7 @@ from hma.core.partition import OWN, Partition
 from hma.core.recipe import Recipe
 from hma.store import Store
 from hma.ui import blocks
-from tests.ui.test_explore import button, calm, choice, everything, figure, key_of, set_sliders, wait_for
+from tests.ui.page import button, calm, choice, everything, figure, key_of, set_sliders, wait_for
 
 
 def values(test):

@@ -14,7 +14,7 @@ from hma.errors import ExportError, HmaError
 from hma.store import Store
 from hma.ui import access, away, export
 from tests.ui import world
-from tests.ui.test_explore import button, calm, choice, everything, key_of, texts, wait_for
+from tests.ui.page import button, calm, choice, everything, key_of, texts, wait_for
 
 
 @pytest.fixture
@@ -23,12 +23,11 @@ def allowed(tmp_path):
 
 
 @pytest.fixture
-def page(app, allowed, study):
+def page(on_page, allowed, study):
     """Make an AppTest that stands on the page, with MA 0.5 selected."""
 
     def make(link=(0.5, 0.5, 0.5), **settings):
-        test = app(link=key_of(study, *link) if link else None, HMA_EXPORTS=str(allowed), **settings).run()
-        return test.switch_page("pages/export.py").run()
+        return on_page("export", link=key_of(study, *link) if link else None, HMA_EXPORTS=str(allowed), **settings)
 
     return make
 
@@ -171,31 +170,16 @@ def test_nothing_measured_says_what_comes_first(page, tmp_path):
     assert not any(b.key == "export" for b in test.button) and not test.get("download_button")
 
 
-def test_what_a_browser_sends_is_checked_again(page, monkeypatch, study):
+def test_what_a_browser_sends_is_checked_again(page, monkeypatch, caught):
     test = page()
     board = test.session_state["board"]
-    raised = []
-    monkeypatch.setattr(export, "shown", lambda: Caught(raised))
+    raised = caught(export)
     point = board.points[3]
     export._export(board, [(point, "../out")], "policy", True)
     monkeypatch.setenv("HMA_READ_ONLY", "1")
     export._export(board, [(point, "fine")], "policy", True)
     assert [type(error) for error in raised] == [ExportError, HmaError]
     assert not [job for job in access.engine().jobs() if job.target]
-
-
-class Caught:
-    """In the place of what shows errors: keeps them."""
-
-    def __init__(self, raised):
-        self.raised = raised
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, error, trace):
-        self.raised.append(error)
-        return True
 
 
 def test_the_chart_is_taken_away_as_picture_and_page(page):

@@ -4,7 +4,7 @@ import pytest
 import streamlit as st
 
 from hma.ui import gate
-from tests.ui.test_explore import everything
+from tests.ui.page import everything
 
 ONE = {"redirect_uri": "http://127.0.0.1:1/oauth2callback", "cookie_secret": "x" * 32, "client_id": "a", "client_secret": "b"}
 

@@ -14,7 +14,7 @@ from hma.core.surrogate import BAND, FEWEST, Predictor
 from hma.store import Store
 from hma.ui import access, ghost, sketch
 from tests.ui import world
-from tests.ui.test_explore import button, calm, everything, figure, set_sliders, wait_for
+from tests.ui.page import button, calm, everything, figure, set_sliders, wait_for
 from tests.ui.worker import replied
 
 WORDS = "Predicted, not measured: reward "

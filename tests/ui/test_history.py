@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import streamlit as st
@@ -15,17 +16,12 @@ from hma.study import open_study
 from hma.ui import access, further, measured, others, plans, progress, running
 from tests.engines import recipe, until
 from tests.ui import world
-from tests.ui.test_explore import button, calm, everything, key_of, set_sliders, texts, wait_for
+from tests.ui.page import button, calm, everything, key_of, set_sliders, texts, wait_for
 
 
 @pytest.fixture
-def page(app):
-    """Make an AppTest that stands on the page."""
-
-    def make(**settings):
-        return on_runs(app(**settings).run())
-
-    return make
+def page(on_page):
+    return partial(on_page, "runs")
 
 
 def on_runs(test):

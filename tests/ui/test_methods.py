@@ -1,5 +1,7 @@
 """Find alphas under AppTest: each method's settings, and a run in each of its states."""
 
+from functools import partial
+
 import pytest
 
 from hma.comparing import BALANCES
@@ -9,18 +11,12 @@ from hma.study import open_study
 from hma.ui import access, plans
 from tests.engines import until
 from tests.ui import world
-from tests.ui.test_explore import button, calm, everything, figure, key_of, wait_for
+from tests.ui.page import button, calm, everything, figure, key_of, wait_for
 
 
 @pytest.fixture
-def page(app):
-    """Make an AppTest that stands on the page."""
-
-    def make(**settings):
-        test = app(**settings).run()
-        return test.switch_page("pages/methods.py").run()
-
-    return make
+def page(on_page):
+    return partial(on_page, "methods")
 
 
 def pick(test, method):

@@ -13,20 +13,19 @@ from hma.study import open_study
 from hma.text import plain
 from hma.ui import access, changes, durations, pair
 from tests.ui import world
-from tests.ui.test_explore import button, calm, everything, wait_for
+from tests.ui.page import button, calm, everything, wait_for
 from tests.ui.worker import CHANGES
 
 
 @pytest.fixture
-def page(app, tmp_path, monkeypatch):
+def page(on_page, tmp_path, monkeypatch):
     """Make the app at its page Pair and suite, with a root beside the pair that was named."""
     root = tmp_path / "root"
     root.mkdir()
     monkeypatch.setattr(access, "SUITES", tmp_path / "suites")
 
     def make(**settings):
-        test = app(HMA_ROOTS=str(root), **settings).run()
-        test.switch_page("pages/pair.py").run()
+        test = on_page("pair", HMA_ROOTS=str(root), **settings)
         assert calm(test), everything(test)
         return test
 

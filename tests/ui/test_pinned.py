@@ -6,7 +6,7 @@ from hma import text
 from hma.core.difference import differences
 from hma.store import Store
 from hma.ui import pinned
-from tests.ui.test_explore import button, calm, choice, everything, figure, key_of, texts
+from tests.ui.page import button, calm, choice, everything, figure, key_of, texts
 
 
 def pins(test):

@@ -3,6 +3,7 @@
 import base64
 import html
 import re
+from functools import partial
 
 import pytest
 import streamlit as st
@@ -14,18 +15,12 @@ from hma.store import Store
 from hma.ui import access, present
 from tests.test_samples import silent
 from tests.ui import world
-from tests.ui.test_explore import button, calm, choice, everything, key_of, texts
+from tests.ui.page import button, calm, choice, everything, key_of, texts
 
 
 @pytest.fixture
-def page(app):
-    """Make an AppTest that stands on the page."""
-
-    def make(**settings):
-        test = app(**settings).run()
-        return test.switch_page("pages/present.py").run()
-
-    return make
+def page(on_page):
+    return partial(on_page, "present")
 
 
 @pytest.fixture

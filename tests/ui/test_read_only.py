@@ -12,7 +12,7 @@ from hma.errors import HmaError
 from hma.run import Plan, Run
 from hma.ui import access, controls, exported, further, ghost, methods, progress, running
 from tests.ui import world
-from tests.ui.test_explore import calm, choice, everything, key_of, set_sliders
+from tests.ui.page import calm, choice, everything, key_of, set_sliders
 
 PAGES = ("explore", "methods", "runs", "export")
 WORK = re.compile(r"measure|start|further|export$|cancel|stop|pause|resume|go_on|verify")
@@ -59,14 +59,12 @@ def test_looking_is_as_ever_and_no_process_is_started(read_only, study, monkeypa
     assert "press the button" not in everything(test)
 
 
-def test_what_a_hidden_button_would_do_is_refused(read_only, study, monkeypatch):
+def test_what_a_hidden_button_would_do_is_refused(read_only, study, caught):
     test = read_only()
     board = test.session_state["board"]
     recipe = Recipe(study.partition(), (0.35, 0.15, 0.05))
     plan = Plan("sweep", (recipe,))
-    told = []
-    for module in (further, methods, progress, running, exported):
-        monkeypatch.setattr(module, "shown", lambda: Told(told))
+    told = caught(further, methods, progress, running, exported)
     for ask in (
         lambda: methods._start(study, plan),
         lambda: further._start(study, plan),
@@ -79,18 +77,6 @@ def test_what_a_hidden_button_would_do_is_refused(read_only, study, monkeypatch)
         controls.submit(board, recipe)
     assert len(told) == 8 and all("Read-only: nothing can be measured here." in str(error) for error in told)
     assert access.engine().jobs() == [] and access.runs().all() == []
-
-
-class Told:
-    def __init__(self, told):
-        self.told = told
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, error, trace):
-        self.told.append(error)
-        return True
 
 
 def test_all_work_is_asked_for_through_the_guard():

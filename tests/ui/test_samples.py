@@ -4,6 +4,7 @@ import csv
 import html
 import re
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -15,18 +16,12 @@ from hma.store import Store
 from hma.ui import access, blind
 from tests.test_samples import silent
 from tests.ui import world
-from tests.ui.test_explore import button, calm, choice, everything, key_of, texts
+from tests.ui.page import button, calm, choice, everything, key_of, texts
 
 
 @pytest.fixture
-def page(app):
-    """Make an AppTest that stands on the page."""
-
-    def make(**settings):
-        test = app(**settings).run()
-        return test.switch_page("pages/samples.py").run()
-
-    return make
+def page(on_page):
+    return partial(on_page, "samples")
 
 
 def box(test, beginning):

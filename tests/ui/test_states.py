@@ -1,14 +1,14 @@
 """The states that a page can be in, under AppTest. What is held elsewhere is not held again:
 
-empty       here for every page; in words and with its button in ``test_explore``, ``_compare``, ``_samples``, ``_history``,
-            ``_export`` and ``_present``
+empty       here for every page; in words and with its button in ``test_measuring``, ``_compare``, ``_samples``,
+            ``_history``, ``_export`` and ``_present``
 running     here (bar, share, time left); exports in ``test_export``, runs in ``test_methods``, by whom in ``test_history``
-queued      here (behind somebody else's, and a run behind another); the order in ``test_explore`` and ``test_runs``
-cancelled   ``test_explore``, ``_history``, ``_export``, ``_methods``, ``_compare``; the question before it in ``test_history``
+queued      here (behind somebody else's, and a run behind another); the order in ``test_measuring`` and ``test_runs``
+cancelled   ``test_measuring``, ``_history``, ``_export``, ``_methods``, ``_compare``; the question before it in ``test_history``
 failed      the same five, each until it is dismissed
 no memory   here: the device's, the system's, and a batch that was halved
-stale       here for every page; told apart on Runs in ``test_history``, a link to it in ``test_explore``
-no worker   here (not started, starting, ended while idle); killed under a job in ``test_explore``
+stale       here for every page; told apart on Runs in ``test_history``, a link to it in ``test_links``
+no worker   here (not started, starting, ended while idle); killed under a job in ``test_measuring``
 """
 
 import os
@@ -22,7 +22,7 @@ from hma.store import Store
 from hma.ui import access
 from tests.engines import recipe, until
 from tests.ui import world
-from tests.ui.test_explore import button, choice, everything, figure, key_of, set_sliders, texts, wait_for
+from tests.ui.page import button, choice, everything, figure, key_of, set_sliders, texts, wait_for
 
 PAGES = {
     "explore": "Nothing is measured yet in this study",

@@ -9,7 +9,7 @@ from hma.core.tax import MEAN, taxes
 from hma.store import Store
 from hma.study import open_study
 from tests.ui import world
-from tests.ui.test_explore import button, calm, choice, everything, key_of, set_sliders, texts
+from tests.ui.page import button, calm, choice, everything, key_of, set_sliders, texts
 
 
 def saying(test, words):

@@ -63,6 +63,11 @@ def write_suite(folder: Path, quick: int = 40, full: int = 80) -> Path:
     return folder / "suite.json"
 
 
+def write(folder: Path) -> tuple[Path, Path, Path]:
+    """Reference, policy and suite in a folder."""
+    return *write_pair(folder), write_suite(folder / "suite")
+
+
 def measurement(study: Study, recipe: Recipe, method: str = "sweep", answer: str | None = None) -> Measurement:
     """Made-up results in the shape of a real trade-off: reward falls and ability rises with the share of the reference."""
     layers = np.array(recipe.layer_alphas).reshape(3, -1).mean(axis=1)
@@ -83,6 +88,13 @@ def measurement(study: Study, recipe: Recipe, method: str = "sweep", answer: str
         threshold = np.random.default_rng([11, place]).random((n, 1))
         results[name] = Result("mean", 100.0 * (threshold < kept + 0.03 * own.normal()), ids)
     return Measurement(recipe, results, method, "CPU (test)", 1.4, {"merge": 0.01}, "2026-01-02T03:04:05+00:00")
+
+
+def add(store_path: Path, study: Study, method: str, *alphas: tuple[float, ...]) -> None:
+    """Points of a method at these alphas, in the store at a path."""
+    store = Store(store_path)
+    for one in alphas:
+        store.add(study, measurement(study, Recipe(study.partition(), one), method))
 
 
 def fill(store: Store, study: Study, grid: int = 5, sweep: int = 11, answer: str | None = None) -> None:
