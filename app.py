@@ -7,7 +7,7 @@ import streamlit as st
 
 ICON = Path(__file__).parent / "hma" / "ui" / "icon.png"
 
-st.set_page_config(page_title="Alignment-tax explorer", layout="wide")
+st.set_page_config(page_title="Alignment-tax explorer", layout="wide", initial_sidebar_state="collapsed")
 pages = [
     st.Page("pages/explore.py", title="Explore", default=True),
     st.Page("pages/methods.py", title="Find alphas", url_path="methods"),

@@ -65,7 +65,14 @@ def _roots(given: list[Path]) -> list[Path]:
 def commands(of_app_alone: bool = False) -> typer.Typer:
     """The command line with every verb, or with the app's alone: a browser waits until that serves, and all that the others
     import takes as long again."""
-    app = typer.Typer(name="hma", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=_ABOUT)
+    app = typer.Typer(
+        suggest_commands=False,
+        name="hma",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        help=_ABOUT,
+    )
     app.callback()(_named)
     if of_app_alone:
         app.command("app")(start_app)

@@ -28,6 +28,19 @@ _NO_SUCH_NAME = (socket.EAI_NONAME, socket.EAI_AGAIN, socket.EAI_FAIL, getattr(s
 _FETCH_AHEAD = '<link rel="modulepreload" crossorigin href="./static/js/{chunk}"></head>'
 """Has the browser fetch and parse the chart's code, by far the largest part of the page, from the first moment on."""
 
+_CLOSE_MENU = """<script>
+const closeMenu = tries => {
+  const menu = document.querySelector('[data-testid="stSidebar"]');
+  if (!tries || !menu || menu.getBoundingClientRect().right <= 0) return;
+  menu.querySelector('[data-testid="stSidebarCollapseButton"] button')?.click();
+  setTimeout(closeMenu, 500, tries - 1);
+};
+document.addEventListener('click', event => {
+  if (innerWidth <= 768 && event.target.closest('[data-testid="stSidebarNavLink"]')) setTimeout(closeMenu, 50, 5);
+});
+</script></body>"""
+"""Closes a narrow screen's menu when a page is chosen from it, which it would go on to cover."""
+
 
 def launch(
     port: int,
@@ -118,6 +131,8 @@ class _Front:
         self._page = (folder / "index.html").read_text(encoding="utf-8")
         for chunk in folder.glob("static/js/PlotlyChart.*.js"):
             self._page = self._page.replace("</head>", _FETCH_AHEAD.format(chunk=chunk.name))
+        self._page = self._page.replace("</body>", _CLOSE_MENU)
+        self._pages = {"/", *(f"/{script.stem}" for script in (ROOT / "pages").glob("*.py"))}
         self._streamlit: asyncio.Future[Any]
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -152,7 +167,7 @@ class _Front:
 
         if scope["type"] != "http" or scope["method"] != "GET":
             return None
-        if scope["path"] == "/":
+        if scope["path"] in self._pages:
             return HTMLResponse(self._page, headers={"Cache-Control": "no-cache"})
         if not scope["path"].startswith("/static/"):
             return None

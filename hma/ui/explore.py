@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import streamlit as st
 
 from hma.board import SWAPPED, Board
@@ -24,6 +26,7 @@ _READING = """
 - Every other point is a merge of the two, truly measured. **MA** uses one share of pre-RLHF weights everywhere; **HMA** uses a
   share per block of layers. The thin dashed line joins the MA points in the order of their share.
 - The **front** holds the points that no other point beats on both axes. Its steps pass through measured points only.
+- **Range** says what the axes span, and stays when a point arrives; what was dragged or zoomed by hand is drawn anew then.
 - The bars are 95 % intervals over the items. Two points whose bars overlap may still differ, since they answered the same items:
   **indistinguishable** are those of which neither the paired difference in reward nor that in mean ability is shown.
 - **Resamples** draw the items again with replacement, the same for all points: how often a point is on the front then says how
@@ -50,15 +53,13 @@ def show(study: Study) -> None:
     with left, shown():
         if board.points:
             place = plot.show(board)
-            _answers(board)
+            _selected(board)
         else:
             _empty(board)
     with right, shown():
         controls.show(board)
         _missing_end(board)
-    if board.points:
-        with shown():
-            _selected(board)
+        _more_of_selected(board)
     _rest(board)
     if place is not None:
         plot.draw(place, board)
@@ -114,33 +115,34 @@ def _measure_ends(board: Board) -> None:
 
 
 def _selected(board: Board) -> None:
+    """What the selected point says and its scores, under the chart: beside the sliders there is room for it."""
     point = board.point(state.view().selected)
     if point is None:
         return
-    with st.container(key="selected_point"):
-        left, right = st.columns(2, gap="medium")
-        with left:
-            table.choose(board)
-            table.show_point(board, point)
-        with right, shown():
-            sure.show_place(board, point)
-            sure.show_robust(board, point)
-            _link(point.key)
-            pinned.show(board, point)
+    with st.container(key="selected_answers"), shown():
+        answers.show(board, point)
+    with st.container(key="selected_point"), shown():
+        table.choose(board)
+        table.show_point(board, point)
 
 
-def _answers(board: Board) -> None:
-    """What the selected point says, under the chart: beside the sliders there is room for it on the first screen."""
+def _more_of_selected(board: Board) -> None:
+    """How sure the selected point's place is, its link, and a second point to pin beside it."""
     point = board.point(state.view().selected)
-    if point is not None:
-        with st.container(key="selected_answers"), shown():
-            answers.show(board, point)
+    if point is None:
+        return
+    with st.container(key="selected_more"), shown():
+        sure.show_place(board, point)
+        sure.show_robust(board, point)
+        _link(board.study, point.key)
+        pinned.show(board, point)
 
 
-def _link(key: str) -> None:
+def _link(study: Study, key: str) -> None:
     """The address of a point, to be copied: it opens the pair, suite and items that the point belongs to."""
     with st.popover("Link to this point"):
-        st.code(f"{(st.context.url or '').partition('?')[0]}?point={key}", language=None, wrap_lines=True)
+        address = f"{(st.context.url or '').partition('?')[0]}?point={key}&size={quote(study.size)}"
+        st.code(address, language=None, wrap_lines=True)
 
 
 def _rest(board: Board) -> None:

@@ -15,6 +15,7 @@ from hma.core.fit import ADAMERGING, PROXY, TWO_SIDED, TWO_SIDED_FREE, Fit
 from hma.core.partition import OWN as OWN_PARTS
 from hma.core.partition import Partition
 from hma.core.study import Study
+from hma.errors import AlphasError
 from hma.methods import sweeps
 from hma.runs import AGAIN, Plan
 
@@ -118,9 +119,19 @@ def _partwise(study: Study) -> Plan:
 
 
 def _numbers(label: str, default: str, key: str, about: str) -> tuple[float, ...]:
-    """Numbers from 0 to 1. Raises AlphasError for what is none."""
-    given = alphas_of.parsed(st.text_input(label, default, key=key, help=about))
-    return alphas_of.checked(given, len(given))
+    """Numbers from 0 to 1, of each of which a run makes a point. Raises AlphasError for what is none."""
+    given = st.text_input(label, default, key=key, help=about)
+    for part in given.split(","):
+        try:
+            is_share = 0 <= float(part) <= 1
+        except ValueError:
+            is_share = False
+        if not is_share:
+            raise AlphasError(
+                f"{label}: '{part.strip()}' is no number from 0 to 1. Write one for each point that you want, with commas "
+                f"between, such as {default}."
+            )
+    return alphas_of.parsed(given)
 
 
 def _means() -> tuple[float, ...]:

@@ -29,6 +29,7 @@ _PAUSING = " It pauses as soon as it has ended what it is at."
 _BADGES = {
     "queued": ":gray-badge[queued]",
     "running": ":blue-badge[running]",
+    "pausing": ":orange-badge[pausing]",
     "paused": ":orange-badge[paused]",
     "finished": ":green-badge[finished]",
     "cancelled": ":gray-badge[cancelled]",
@@ -81,8 +82,8 @@ def show_run(run: Run, can_go_on: bool = True) -> None:
     with st.container(border=True, key=f"run_{run.id}", gap="xsmall"):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.markdown(f"**{plans.title(run.plan)}** · {plans.details(run.plan)}", width="stretch")
-            by = state.whose(run.askers)
-            st.markdown(f":gray-badge[{by}] {_BADGES[run.state]}" if by else _BADGES[run.state], width="content")
+            by, badge = state.whose(run.askers), _BADGES["pausing" if _is_pausing(run) else run.state]
+            st.markdown(f":gray-badge[{by}] {badge}" if by else badge, width="content")
             _buttons(run, can_go_on)
         _ask(run)
         st.caption(f"On the {text.plain(text.items(run.study))}. {_said(run)}")
@@ -92,6 +93,10 @@ def show_run(run: Run, can_go_on: bool = True) -> None:
             st.caption(text.advice(run.replies, run.plan.budget.partition.block_names()))
         if run.fits:
             _fits(run)
+
+
+def _is_pausing(run: Run) -> bool:
+    return run.state == "running" and access.runs().is_pausing(run.id)
 
 
 def _buttons(run: Run, can_go_on: bool) -> None:
@@ -145,7 +150,7 @@ def _said(run: Run) -> str:
     kept = "What is finished is kept."
     return {
         "queued": "It waits for the run before it.",
-        "running": f"{count} so far." + (_PAUSING if access.runs().is_pausing(run.id) else ""),
+        "running": f"{count} so far." + (_PAUSING if _is_pausing(run) else ""),
         "paused": f"{count} so far. Nothing is done until it is resumed.",
         "finished": f"{text.count(run.done, 'point')}; {'it stands' if run.done == 1 else 'they stand'} on Explore{size}.",
         "cancelled": f"{text.plain(run.message)} {count}. {kept}",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
+from hma import text
 from hma.board import Board
+from hma.core.recipe import Recipe
 from hma.core.study import Study
 from hma.text import plain
-from hma.ui import access, progress, state
+from hma.ui import access, controls, guard, progress, state
 
 
 def board(study: Study) -> Board:
@@ -27,11 +29,37 @@ def follow(board: Board) -> state.View:
     if lost:
         state.change(missing=lost)
     view = state.settle(board)
-    if view.selected and st.query_params.get("point") != view.selected:
-        st.query_params["point"] = view.selected
+    if view.selected and (st.query_params.get("point"), st.query_params.get("size")) != (view.selected, board.study.size):
+        st.query_params.update(point=view.selected, size=board.study.size)
     if view.missing:
         st.warning(
             f"There is no point {plain(view.missing[:40])} of this pair and suite in this store, so the suggested point is "
             "shown. It may have been measured into another file, or with other settings."
         )
+    _say_stand_in(board)
     return view
+
+
+def _say_stand_in(board: Board) -> None:
+    """Say that another point is shown than the one that was chosen, and offer to have that measured."""
+    recipe, shown = state.stand_in(), board.point(state.view().selected)
+    if recipe is None or shown is None:
+        return
+    name = text.recipe_name(recipe)
+    with st.container(border=True, horizontal=True, vertical_alignment="center", key="stand_in"):
+        st.markdown(
+            f"**{name}, which you selected, is not measured on these {board.study.num_items} {board.study.split} items.** "
+            f"{text.point_name(shown)} is shown in its place; back on the other items it is selected again.",
+            width="stretch",
+        )
+        if not access.is_read_only():
+            waiting = {job.key for job in access.engine().jobs() if not job.is_over}
+            st.button(
+                f"Measure {name} here", key="measure_stand_in", on_click=_measure, args=(board, recipe), width="content",
+                disabled=board.study.point_key(recipe) in waiting,
+            )  # fmt: skip
+
+
+def _measure(board: Board, recipe: Recipe) -> None:
+    with guard.shown():
+        controls.submit(board, recipe)

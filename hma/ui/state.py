@@ -99,6 +99,7 @@ def change(**changes: object) -> View:
 
 def select(key: str) -> None:
     """Select a point by anything but the chart: the figure is drawn again with the ring on it."""
+    st.session_state["stand_in"] = None
     change(selected=key, ring=key, drawing=view().drawing + 1, listing=view().listing + 1, missing=None)
 
 
@@ -110,11 +111,13 @@ def pick(key: str) -> None:
 
 def pick_from_list(key: str) -> None:
     """Select a point from the list, which shows it already and keeps the keyboard's focus."""
+    st.session_state["stand_in"] = None
     change(selected=key, ring=key, drawing=view().drawing + 1, missing=None, picked=key)
 
 
 def pick_on_chart(key: str) -> None:
     """Select the point that was clicked: the chart itself has moved the ring, and the sliders follow."""
+    st.session_state["stand_in"] = None
     change(selected=key, listing=view().listing + 1, missing=None, picked=key)
 
 
@@ -122,17 +125,26 @@ def settle(board: Board) -> View:
     """Make the selection one of the board's points, and follow the ring if the chart is drawn anew anyhow."""
     now = view()
     if board.point(now.selected) is None:
-        chosen = _same_recipe(board) or board.suggested or board.nearest_mean(START)
+        same = _same_recipe(board)
+        chosen = same or board.suggested or board.nearest_mean(START)
         key = chosen.key if chosen else None
+        # What was chosen is not forgotten where it was not measured.
+        st.session_state["stand_in"] = key if same is None and "selected_recipe" in st.session_state else None
         if key != now.selected:
             now = change(selected=key, ring=key, drawing=now.drawing + 1, listing=now.listing + 1)
     if st.session_state.get("drawn_board") != (board.study.view, board.revision):
         st.session_state["drawn_board"] = (board.study.view, board.revision)
         now = change(ring=now.selected)
     selected = board.point(now.selected)
-    if selected is not None:
+    if selected is not None and stand_in() is None:
         st.session_state["selected_recipe"] = selected.recipe
     return now
+
+
+def stand_in() -> Recipe | None:
+    """The recipe that was selected, where another point stands in for it because it was not measured on these items."""
+    key = st.session_state.get("stand_in")
+    return st.session_state["selected_recipe"] if key is not None and key == view().selected else None
 
 
 def stand(partition: Partition, alphas: tuple[float, ...]) -> None:

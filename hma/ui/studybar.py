@@ -75,10 +75,10 @@ def _follow_link() -> None:
 
 
 def _turn_to(key: str) -> bool:
-    """Turn to the items on which the present pair and suite have a point, if they have it."""
-    store = access.engine().store
+    """Turn to the items on which the present pair and suite have a point, if they have it: to as many as the link says."""
+    store, named = access.engine().store, st.query_params.get("size")
     for split in SPLITS:
-        for size in access.sizes():
+        for size in sorted(access.sizes(), key=lambda size: size != named):
             if any(point.key == key for point in store.points(access.study(split, size))):
                 st.session_state.update(split=split, size=size, link_point=key)
                 return True

@@ -206,3 +206,14 @@ def test_it_looks_right_in_light_and_dark_wide_and_narrow(open_page):
         page.wait_for_timeout(1000)
         assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
         page.screenshot(path=SCREENSHOTS / f"explore-{scheme}-390.png")
+
+
+def test_a_narrow_screens_menu_is_closed_at_first_and_when_a_page_was_chosen(open_page, server):
+    page = open_page(size=(390, 844))
+    for start in ("/", "/runs"):
+        page.goto(server.url + start)
+        for name in ("Samples", "Export"):
+            page.get_by_test_id("stExpandSidebarButton").click()  # There only while the menu is closed.
+            page.get_by_role("link", name=name, exact=True).click()
+            page.wait_for_url(f"**/{name.lower()}**")
+        page.get_by_test_id("stExpandSidebarButton").wait_for()

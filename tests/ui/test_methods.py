@@ -53,9 +53,9 @@ def test_every_method_has_its_settings_its_caution_and_its_cost(page):
 
 def test_what_cannot_be_asked_for_is_told_and_not_started(page):
     test = pick(page(), "proxy")
-    for wrong, told in (("0.2, many", "is not a list of numbers"), ("0.2, 1.4", r"Alpha 2 of 2 is 1\.4"), ("", "is not a list")):
+    for wrong, told in (("0.2, many", "many"), ("0.2, 1.4", "1.4"), ("", "")):
         test.text_input(key="plan_means").set_value(wrong).run()
-        assert told in test.error[0].value
+        assert f"Mean shares: '{told}' is no number from 0 to 1." in test.error[0].value.replace("\\", "")
         assert button(test, "start").disabled
     test.text_input(key="plan_means").set_value("0.3").run()
     assert calm(test)
