@@ -59,7 +59,6 @@ def show(study: Study) -> None:
     with right, shown():
         controls.show(board)
         _missing_end(board)
-        _more_of_selected(board)
     _rest(board)
     if place is not None:
         plot.draw(place, board)
@@ -115,7 +114,10 @@ def _measure_ends(board: Board) -> None:
 
 
 def _selected(board: Board) -> None:
-    """What the selected point says and its scores, under the chart: beside the sliders there is room for it."""
+    """What the selected point says, its scores, how sure its place is, its link, and a second point to pin beside it.
+
+    All of it under the chart, for beside it the sliders' column keeps room for what is predicted.
+    """
     point = board.point(state.view().selected)
     if point is None:
         return
@@ -124,18 +126,13 @@ def _selected(board: Board) -> None:
     with st.container(key="selected_point"), shown():
         table.choose(board)
         table.show_point(board, point)
-
-
-def _more_of_selected(board: Board) -> None:
-    """How sure the selected point's place is, its link, and a second point to pin beside it."""
-    point = board.point(state.view().selected)
-    if point is None:
-        return
-    with st.container(key="selected_more"), shown():
-        sure.show_place(board, point)
-        sure.show_robust(board, point)
-        _link(board.study, point.key)
-        pinned.show(board, point)
+        left, right = st.columns(2, gap="medium")
+        with left:
+            sure.show_place(board, point)
+            sure.show_robust(board, point)
+        with right:
+            _link(board.study, point.key)
+            pinned.show(board, point)
 
 
 def _link(study: Study, key: str) -> None:

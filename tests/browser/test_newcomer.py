@@ -74,7 +74,7 @@ def comes_back_by_the_link(page, open_page, study):
     page.wait_for_selector(".st-key-chart .scatterlayer .point")
     page.get_by_role("button", name=re.compile("Link to this point")).click()
     link = page.get_by_test_id("stPopoverBody").get_by_text("?point=").inner_text()
-    assert urlparse(link).query == f"point={key_of(study, 2, 1, 0)}"
+    assert urlparse(link).query == f"point={key_of(study, 2, 1, 0)}&size={study.size}"
     assert urlparse(link).netloc == urlparse(page.url).netloc
     there = open_page(point=selected(page))
     for _ in range(2):
