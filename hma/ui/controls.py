@@ -41,6 +41,18 @@ def submit(board: Board, *recipes: Recipe) -> None:
         st.session_state[_RERUN] = True
 
 
+def measure(board: Board, *recipes: Recipe) -> None:
+    """What a button does that asks for points: like ``submit``, with errors shown on the page."""
+    with shown():
+        submit(board, *recipes)
+
+
+def are_waited_for(board: Board, *recipes: Recipe) -> bool:
+    """Whether all of these are asked for already, by whomever, and not there yet."""
+    waiting = {job.key for job in access.engine().jobs() if not job.is_over}
+    return waiting >= {board.study.point_key(recipe) for recipe in recipes}
+
+
 def ends_missing(board: Board) -> list[Recipe]:
     """The recipes of the ends that were not measured yet, the policy last."""
     partition = board.study.partition()
@@ -64,9 +76,18 @@ def _controls(board: Board) -> None:
             progress.show(board.study)
         with st.container(key="foretold", gap="xsmall"):
             ghost.show(board, _recipe(partition), is_measured)
+            if is_measured:  # Where else the ghost stands.
+                _tips()
             sure.show_power(board)
     if st.session_state.pop(_RERUN, False):
         st.rerun(scope="app")
+
+
+def _tips() -> None:
+    press = "what was measured is shown." if access.is_read_only() else "and press the button: a new point is measured."
+    st.caption("**1** Click a point: its answers and scores stand below the chart.")
+    st.caption(f"**2** Move the sliders{':' if access.is_read_only() else ''} {press}")
+    st.caption("**3** Up and right is better; the gap below the dashed line is the tax.")
 
 
 def _sliders(board: Board, partition: Partition) -> None:

@@ -11,12 +11,6 @@ from hma.core.study import Study
 from hma.ui import access, answers, controls, pinned, plot, selection, state, sure, table
 from hma.ui.guard import shown
 
-_TIPS = (
-    "**1** Click a point: its scores and answers stand below.",
-    "**2** Move the sliders and press the button: a new point is measured.",
-    "**3** Up and right is better; the gap below the dashed line is the tax.",
-)
-
 _BEGIN = "Begin with the two ends: the model before RLHF and the one after."
 
 _READING = """
@@ -103,14 +97,11 @@ def _ends_button(board: Board, label: str, kind: str) -> None:
     """The button that has the missing ends measured, idle while they are; none where nothing can be measured."""
     if access.is_read_only():
         return
-    waiting = {job.key for job in access.engine().jobs() if not job.is_over}
-    asked = waiting >= {board.study.point_key(recipe) for recipe in controls.ends_missing(board)}
-    st.button(label, type=kind, on_click=_measure_ends, args=(board,), key="measure_ends", disabled=asked)
-
-
-def _measure_ends(board: Board) -> None:
-    with shown():
-        controls.submit(board, *controls.ends_missing(board))
+    missing = controls.ends_missing(board)
+    st.button(
+        label, type=kind, on_click=controls.measure, args=(board, *missing), key="measure_ends",
+        disabled=controls.are_waited_for(board, *missing),
+    )  # fmt: skip
 
 
 def _selected(board: Board) -> None:
@@ -145,8 +136,6 @@ def _link(study: Study, key: str) -> None:
 def _rest(board: Board) -> None:
     _shorter(board.study)
     if board.points:
-        tips = (_TIPS[0], "**2** Move the sliders: what was measured is shown.", _TIPS[2]) if access.is_read_only() else _TIPS
-        st.caption("  ·  ".join(tips))
         with shown():
             table.show_all(board)
     with st.expander("How to read this chart"):

@@ -6,10 +6,9 @@ import streamlit as st
 
 from hma import text
 from hma.board import Board
-from hma.core.recipe import Recipe
 from hma.core.study import Study
 from hma.text import plain
-from hma.ui import access, controls, guard, progress, state
+from hma.ui import access, controls, progress, state
 
 
 def board(study: Study) -> Board:
@@ -53,13 +52,7 @@ def _say_stand_in(board: Board) -> None:
             width="stretch",
         )
         if not access.is_read_only():
-            waiting = {job.key for job in access.engine().jobs() if not job.is_over}
             st.button(
-                f"Measure {name} here", key="measure_stand_in", on_click=_measure, args=(board, recipe), width="content",
-                disabled=board.study.point_key(recipe) in waiting,
+                f"Measure {name} here", key="measure_stand_in", on_click=controls.measure, args=(board, recipe), width="content",
+                disabled=controls.are_waited_for(board, recipe),
             )  # fmt: skip
-
-
-def _measure(board: Board, recipe: Recipe) -> None:
-    with guard.shown():
-        controls.submit(board, recipe)
