@@ -21,6 +21,8 @@ from hma.methods.paths import at_random
 from hma.store import Store
 
 MA, HMA, SEARCH, RANDOM, OFFSET = "ma", "hma", "search", "random", "offset"
+SURVEYED = "surveyed-search"
+SEARCHES = (SEARCH, SURVEYED)
 
 METHODS = {
     MA: "model averaging: one alpha for all blocks, evenly spaced",
@@ -29,6 +31,7 @@ METHODS = {
     TWO_SIDED_FREE: "the same with what the reference writes from nothing; no prompts of tasks",
     ADAMERGING: "adamerging:GROUP, alphas fitted on labelled validation items of an ability group at each mean alpha",
     SEARCH: "Bayesian optimisation of the front over block alphas, on validation items",
+    SURVEYED: "the same, told first how likely merges find both sides' own answers; it uses the tasks' prompts, no labels",
     RANDOM: "alphas at random",
     OFFSET: "offset:0|0|-0.1, model averaging with a difference for each block; alphas beyond 0 or 1 stay there",
 }
@@ -37,6 +40,7 @@ ABILITY = "points of mean ability"
 
 BEYOND_PAPER = {
     TWO_SIDED: "It uses prompts of the tasks, without labels; the paper's HMA uses none.",
+    SURVEYED: "It uses prompts of the tasks, without labels; the paper's HMA uses none. Its survey comes on top of its budget.",
     ADAMERGING: "It uses labelled validation items; the paper's HMA uses none.",
 }
 """What methods use that the paper's HMA does not, to be said wherever they are compared with it."""
@@ -60,12 +64,16 @@ class Tools:
 
 @dataclass(frozen=True)
 class Budget:
-    """What every method may spend: so many measured points, both ends among them, on one partition, from one seed."""
+    """What every method may spend: so many measured points, both ends among them, on one partition, from one seed.
+
+    A search that has a ``survey`` spends this besides.
+    """
 
     points: int = 11
     partition: Partition = field(default_factory=lambda: Partition.equal(3))
     seed: int = 0
     draw: Draw = field(default_factory=Draw)
+    survey: bool = False
 
     def __post_init__(self) -> None:
         if self.points < 3:
@@ -94,7 +102,7 @@ def checked_methods(names: str, study: Study, num_blocks: int) -> list[str]:
     methods = [name.strip() for name in names.split(",") if name.strip()]
     for method in methods:
         base, _, group = method.removesuffix(SPACED).partition(":")
-        if base not in METHODS or (method.endswith(SPACED) and base in (SEARCH, RANDOM)):
+        if base not in METHODS or (method.endswith(SPACED) and base in (*SEARCHES, RANDOM)):
             raise HmaError(
                 f"The method '{method}' is unknown. Choose among: {', '.join(METHODS)}; {SPACED} after those that walk a path "
                 f"(ma{SPACED}) puts their points where their fronts have gaps."
@@ -140,8 +148,8 @@ def run(validation: Study, test: Study, store: Store, methods: Sequence[str], bu
 def spent(method: str, study: Study, store: Store, budget: Budget, tools: Tools) -> Iterator[Recipe]:
     """The recipes that a method measures on a study's items, each as soon as it is; with both ends, ``budget.points`` in all."""
     base = method.removesuffix(SPACED)
-    if base == SEARCH:
-        yield from tools.search(budget)
+    if base in SEARCHES:
+        yield from tools.search(replace(budget, survey=base == SURVEYED))
         return
     if base == RANDOM:
         recipes = [Recipe(budget.partition, a) for a in at_random(budget.partition.num_blocks, budget.points, budget.seed)]

@@ -22,9 +22,10 @@ from hma.core.fit import Fit
 from hma.core.question import Question
 from hma.core.recipe import Recipe
 from hma.core.study import DELTA, Study, changes_key
+from hma.core.survey import SURVEY, Survey, Surveyed
 from hma.errors import Cancelled, HmaError, Refused, WorkerDied
 from hma.jobs import CANCELLING, INTERACTIVE, STARTING, SWEEP, Job, Jobs, Target
-from hma.methods.fitting import fit_key, kept_keys, steps_of
+from hma.methods.fitting import fit_key, kept_keys, kept_of_survey, steps_of, survey_key
 from hma.process import COMMAND, WorkerProcess, failure
 from hma.store import Store
 
@@ -99,6 +100,20 @@ class Engine:
         be opened.
         """
         return self._jobs.ask(Job(0, study, None, fit_key(study, fit), fit.objective, fit=fit), priority)
+
+    def survey(self, study: Study, survey: Survey, priority: int = INTERACTIVE) -> Job:
+        """Ask how unlikely merges find both sides' own answers; once the job is finished, ``surveyed`` finds it in the store.
+
+        Raises SuiteError for a suite that cannot be opened.
+        """
+        wanted = Job(0, study, None, survey_key(study, survey), SURVEY, survey=survey)
+        return self._jobs.ask(wanted, priority, lambda: self.surveyed(study, survey) is not None)
+
+    def surveyed(self, study: Study, survey: Survey) -> Surveyed | None:
+        """A survey that the store has whole."""
+        kept = self.store.kept([key := survey_key(study, survey)])
+        found = Surveyed.from_dict(kept[key]) if key in kept else None
+        return found if found and len(found.values) == survey.num_merges else None
 
     def delta(self, study: Study, priority: int = INTERACTIVE) -> Job:
         """Ask what RLHF changed in each layer; once the job is finished, ``kept_changes`` finds it in the store."""
@@ -253,6 +268,10 @@ class Engine:
         """Have a job done, and return what it comes to. Raises Cancelled, MeasureError, or WorkerDied."""
         if job.fit is not None:
             return {"answer": self._fitted(worker, job, job.fit)}
+        if job.survey is not None:
+            kept = self.store.kept(kept_of_survey(job.study, job.survey))
+            self._answer(worker, job, "survey", job.study, job.survey, kept)
+            return {}
         if job.method == DELTA:
             self.store.keep(DELTA, job.key, self._answer(worker, job, DELTA))
             return {}

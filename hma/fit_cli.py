@@ -20,7 +20,7 @@ from hma.core.fit import OBJECTIVES, OMEGA, PROXY, Draw, Fit
 from hma.core.partition import Partition
 from hma.engine import SWEEP, Engine
 from hma.errors import Cancelled, FitError, MeasureError, Refused
-from hma.measuring import measured
+from hma.measuring import measured, watched
 from hma.methods.fitting import num_texts, recipe_of, steps_of, texts_keys
 from hma.verb import verb
 
@@ -147,16 +147,12 @@ def _as_dict(wanted: Fit, log: Sequence[Step], used: Mapping[str, int]) -> dict[
 def fitted(engine: Engine, study: Any, wanted: Fit, quiet: bool) -> list[Step]:
     """The steps of a fit, with a bar. Raises MeasureError for one that could not be done."""
     try:
-        with report.progress_bar(_screen, 1, hidden=quiet) as bar:
-            job = engine.fit(study, wanted, SWEEP)
-            while not (now := engine.wait(job.id, timeout=0.1)).is_over:
-                bar.update(now.share, f"{now.stage} · {engine.worker().device}".rstrip(" ·"))
-            bar.update(1, "")
+        now = watched(engine, engine.fit(study, wanted, SWEEP), quiet)
     except KeyboardInterrupt:
         raise Cancelled("Stopped. Every step so far is in the store; the same command goes on where it stopped.") from None
     if now.state != "finished":
         raise (Refused if now.refused else MeasureError)(now.message)
-    return steps_of(wanted, engine.store.kept([job.key])[job.key])
+    return steps_of(wanted, engine.store.kept([now.key])[now.key])
 
 
 def _print_fits(fits: Sequence[Fit], logs: Sequence[Sequence[Step]]) -> None:

@@ -15,6 +15,7 @@ from hma.core.fit import Fit
 from hma.core.question import Question, Reply
 from hma.core.recipe import Recipe
 from hma.core.study import Study
+from hma.core.survey import Survey
 from hma.errors import MeasureError, Refused
 
 INTERACTIVE, SWEEP = 0, 1
@@ -44,7 +45,9 @@ class Target:
 
 @dataclass(frozen=True)
 class Job:
-    """One request as it stands: a measurement, or an export (``target``), or a ``fit`` or a ``question``, which have no recipe.
+    """One request as it stands: a measurement or an export (``target``), or a ``fit``, a ``survey`` or a ``question``.
+
+    The last three have no recipe.
 
     ``state``: queued, running, finished, failed or cancelled; ``message`` says why, what was written, or what to know of a
     measurement; ``answer`` is the last step of a finished fit, or the reply to a question. ``refused`` tells a failure
@@ -68,6 +71,7 @@ class Job:
     ended_at: float | None = None
     target: Target | None = None
     fit: Fit | None = None
+    survey: Survey | None = None
     question: Question | None = None
     answer: Step | Reply | None = None
     askers: frozenset[str] = frozenset()

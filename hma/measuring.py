@@ -37,6 +37,15 @@ def measured(engine: Engine, study: Study, recipes: Sequence[Recipe], method: st
     return len(missing)
 
 
+def watched(engine: Engine, job: Job, quiet: bool) -> Job:
+    """One job that is no measurement, once it is over, with a bar."""
+    with report.progress_bar(_screen, 1, hidden=quiet) as bar:
+        while not (now := engine.wait(job.id, timeout=0.1)).is_over:
+            bar.update(now.share, f"{now.stage} · {engine.worker().device}".rstrip(" ·"))
+        bar.update(1, "")
+    return now
+
+
 def _done(engine: Engine, study: Study, recipes: Sequence[Recipe], method: str, quiet: bool) -> list[Job]:
     """Measure recipes and return their jobs as they ended, without those that were not worth trying."""
     ended: list[Job] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hma.comparing import SEARCH, Budget
+from hma.comparing import SEARCH, SEARCHES, SURVEYED, Budget
 from hma.core.fit import Fit
 from hma.core.question import Reply
 from hma.core.recipe import Recipe
@@ -33,11 +33,11 @@ class Plan:
 
     @classmethod
     def search(cls, budget: Budget) -> Plan:
-        return cls(SEARCH, budget=budget)
+        return cls(SURVEYED if budget.survey else SEARCH, budget=budget)
 
     @property
     def is_search(self) -> bool:
-        return self.method == SEARCH
+        return self.method in SEARCHES
 
     @property
     def num_points(self) -> int:

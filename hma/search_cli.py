@@ -10,11 +10,13 @@ from rich.console import Console
 
 from hma import options, report, searching, text
 from hma.board import Board
-from hma.comparing import SEARCH, Budget
+from hma.comparing import SEARCH, SURVEYED, Budget
 from hma.core.question import Reply
 from hma.core.recipe import Recipe
-from hma.engine import Engine
-from hma.measuring import measured
+from hma.core.survey import Survey
+from hma.engine import Engine, Job
+from hma.measuring import measured, watched
+from hma.methods.fitting import can_survey
 from hma.verb import verb
 
 
@@ -22,6 +24,14 @@ from hma.verb import verb
 def search(
     budget: Annotated[int, typer.Option(help="Points to measure, both ends among them unless these are measured.")] = 25,
     search_seed: Annotated[int, typer.Option(help="What the search starts from.")] = 0,
+    survey: Annotated[
+        bool | None,
+        typer.Option(
+            help="First see how likely merges find the policy's answers and the reference's own to task prompts: no labels, "
+            "and a better front. Done where the suite has training prompts, unless refused.",
+            show_default=False,
+        ),
+    ] = None,
     *,
     blocks: options.BlockOptions,
     chosen: options.StudyOptions,
@@ -33,15 +43,20 @@ def search(
     on these items: report it on test items.
     """
     study = chosen.study()
-    spent = Budget(budget, blocks.partition(study.num_layers), search_seed)
+    survey = can_survey(study) if survey is None else survey
+    spent = Budget(budget, blocks.partition(study.num_layers), search_seed, survey=survey)
     opened = chosen.open_store()
     with Engine(opened) as engine:
 
         def measure(recipes: Sequence[Recipe]) -> None:
-            measured(engine, study, recipes, SEARCH, as_json)
+            measured(engine, study, recipes, SURVEYED if survey else SEARCH, as_json)
 
         replies: list[Reply] = []
-        recipes = searching.run(engine, study, spent, measure, learns=True, tell=replies.append)
+
+        def wait(job: Job) -> Job:
+            return watched(engine, job, as_json) if job.survey else engine.wait(job.id)
+
+        recipes = searching.run(engine, study, spent, measure, wait, learns=True, tell=replies.append)
     points = [point for recipe in recipes if (point := opened.point(study.point_key(recipe), study.num_items))]
     if as_json:
         turns = [reply.to_dict() for reply in replies]
@@ -49,6 +64,11 @@ def search(
         return
     report.print_points(study, points, Board.read(opened, study).reference)
     console = Console(highlight=False, soft_wrap=True)
+    if survey:
+        console.print(
+            f"A survey came first: how likely {Survey(spent.partition).num_merges} merges find the policy's answers and the "
+            "reference's own to task prompts, which the paper's HMA does not use. No labels."
+        )
     console.print(text.advice(replies, spent.partition.block_names()))
     if study.split == "validation":
         console.print(

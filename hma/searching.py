@@ -12,6 +12,7 @@ from hma.core.observation import Observation
 from hma.core.question import LADDER, Question, Reply, observations, predicting, spread_first
 from hma.core.recipe import Recipe, digest
 from hma.core.study import Study
+from hma.core.survey import SURVEY, Survey, Surveyed
 from hma.engine import SWEEP, Engine, Job
 from hma.errors import Cancelled, MeasureError, Refused
 from hma.store import Store
@@ -42,18 +43,20 @@ def turns(
     seed: int = 0,
     steps: int = LADDER,
     begun: Sequence[Reply] = (),
+    surveyed: Surveyed | None = None,
 ) -> Iterator[Turn]:
     """The turns of a search of so many points, one point a turn; fewer where the ladder has no more.
 
     Whoever takes the next turn has measured what the last one asked for. ``begun`` are replies that came before, and are not
-    asked for again.
+    asked for again. What was ``surveyed`` goes with every question.
     """
+    start = spread_first(num_blocks, surveyed is not None)
     own: list[Alphas] = []
     while len(own) < points:
         if len(own) < len(begun):
             turn = Turn(begun[len(own)], 0.0)
         else:
-            question = Question(tuple(known(own)), num_blocks, spread_first(num_blocks), 1, seed, steps)
+            question = Question(tuple(known(own)), num_blocks, start, 1, seed, steps, surveyed)
             before = time.perf_counter()
             turn = Turn(ask(question), time.perf_counter() - before)
         if not turn.reply.alphas:
@@ -77,12 +80,15 @@ def run(
     By itself it knows its own points only, both ends among them: so it is compared at equal budgets. Where it ``learns``, it
     knows all that is measured of the study, and spends its points beside these.
 
+    Where its budget has a ``survey``, that comes first: texts of both sides, and how unlikely merges find them, all of it kept.
+
     Interrupted and run again, it goes on where it was, and comes to the same points: alone, since each question depends on its
     own points and the seed; where it learns, since its replies are kept in the store. So does one with a larger budget.
     ``wait`` is how it waits for an answer, and ``tell`` is told each before it is measured. Raises MeasureError for a question
-    that could not be answered.
+    that could not be answered, or a survey that could not be made.
     """
     partition, store, key = budget.partition, engine.store, _key(study, budget)
+    surveyed = _surveyed(engine, study, Survey(partition, budget.seed), wait) if budget.survey else None
     kept = store.kept([key]).get(key, []) if learns else []
 
     def ask(question: Question) -> Reply:
@@ -99,7 +105,7 @@ def run(
 
     recipes: list[Recipe] = []
     begun = [Reply.from_dict(data) for data in kept]
-    for turn in turns(partition.num_blocks, budget.points, ask, known, budget.seed, begun=begun):
+    for turn in turns(partition.num_blocks, budget.points, ask, known, budget.seed, begun=begun, surveyed=surveyed):
         if tell:
             tell(turn.reply)
         recipes += (new := [Recipe(partition, alphas) for alphas in turn.reply.alphas])
@@ -109,19 +115,35 @@ def run(
 
 def _key(study: Study, budget: Budget) -> str:
     """The name of a search that learns, whatever its budget."""
-    return digest([SEARCHED, study.view, Recipe(budget.partition, (0.0,)).to_dict(), budget.seed])
+    survey = [SURVEY] if budget.survey else []
+    return digest([SEARCHED, study.view, Recipe(budget.partition, (0.0,)).to_dict(), budget.seed, *survey])
 
 
 def _asked(engine: Engine, study: Study, question: Question, wait: Wait | None) -> Reply:
+    job = _over(engine, lambda: engine.ask(study, question, SWEEP), wait)
+    assert isinstance(job.answer, Reply)
+    return job.answer
+
+
+def _surveyed(engine: Engine, study: Study, survey: Survey, wait: Wait | None) -> Surveyed:
+    found = engine.surveyed(study, survey)
+    if found is None:
+        _over(engine, lambda: engine.survey(study, survey, SWEEP), wait)
+        found = engine.surveyed(study, survey)
+    assert found is not None
+    return found
+
+
+def _over(engine: Engine, asking: Callable[[], Job], wait: Wait | None) -> Job:
+    """A job once it is finished. Raises MeasureError, of which Refused and Cancelled are two."""
     try:
-        asked = engine.ask(study, question, SWEEP)
+        asked = asking()
         job = wait(asked) if wait else engine.wait(asked.id)
     except KeyboardInterrupt:
         raise Cancelled("Stopped. Finished points are in the store; the same command goes on where it stopped.") from None
     if job.state != "finished":
         raise (Refused if job.refused else MeasureError)(job.message)
-    assert isinstance(job.answer, Reply)
-    return job.answer
+    return job
 
 
 def _observed(store: Store, study: Study, recipe: Recipe) -> Observation:

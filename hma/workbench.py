@@ -20,12 +20,14 @@ from hma.core.fit import Fit
 from hma.core.partition import OWN, Partition
 from hma.core.recipe import Recipe
 from hma.core.study import Study
+from hma.core.survey import SURVEY, Survey, Surveyed
 from hma.errors import MeasureError, Outdated, SuiteError
 from hma.evaluate.evaluator import CHAT, Evaluator
 from hma.evaluate.judging import Judges
 from hma.evaluate.suite import load_suite
-from hma.methods.fitting import DRAFT, STEPS, TEXTS, draft_key, fit_key, fitting_suite, kept_steps, texts_keys
+from hma.methods.fitting import DRAFT, STEPS, TEXTS, draft_key, fit_key, fitting_suite, kept_steps, survey_key, texts_keys
 from hma.methods.objective import FitObjective
+from hma.methods.surveying import surveyed
 from hma.methods.texts import Text, Writer
 from hma.store import Measurement
 
@@ -150,6 +152,47 @@ class Workbench:
         of these that is new, as soon as it is there. Raises FitError where there is nothing to fit on.
         """
         self._check_files(study)
+        texts, before = self._texts(study, fit, kept, keep, progress)
+        objective, key = FitObjective(fit, self._live, texts), fit_key(study, fit)
+        steps = kept_steps(kept.get(key))
+        left = fit.max_steps - max(0, len(steps) - 1)
+        for step in descend(objective, fit.space, left, steps[-1] if steps else None):
+            steps.append(step)
+            keep(STEPS, key, [step.to_dict() for step in steps])
+            stage = f"step {len(steps) - 1}: objective {step.objective:.4f}" + (f" ({objective.note})" if objective.note else "")
+            progress(stage, before + (1 - before) * min(1.0, len(steps) / (fit.max_steps + 1)))
+        return steps[: fit.max_steps + 1]
+
+    def survey(
+        self,
+        study: Study,
+        survey: Survey,
+        kept: Mapping[str, Any],
+        keep: Callable[[str, str, Any], None],
+        progress: Progress = lambda stage, share: None,
+    ) -> Surveyed:
+        """How unlikely merges find both sides' own answers; ``kept`` and ``keep`` as in ``fit``. Raises FitError."""
+        self._check_files(study)
+        texts, before = self._texts(study, survey.fit, kept, keep, progress)
+        key = survey_key(study, survey)
+        return surveyed(
+            survey,
+            self._live,
+            [some for _, some in texts],
+            Surveyed.from_dict(kept[key]) if key in kept else None,
+            lambda found: keep(SURVEY, key, found.to_dict()),
+            lambda done, total: progress(f"surveying merges: {done} of {total}", before + (1 - before) * done / total),
+        )
+
+    def _texts(
+        self,
+        study: Study,
+        fit: Fit,
+        kept: Mapping[str, Any],
+        keep: Callable[[str, str, Any], None],
+        progress: Progress,
+    ) -> tuple[list[tuple[float, list[Text]]], float]:
+        """A fit's texts, each source's with its weight, written where they are not kept; and the share of the work they were."""
         suite = fitting_suite(study)
         writer = Writer(suite, self._live.model, self._live.tokenizer, self._write_end, self._judges)
         keys = texts_keys(study, fit)
@@ -160,15 +203,7 @@ class Workbench:
                 progress(f"writing {source}: {done} of {total}", before * (i + done / total) / len(keys))
 
             texts.append((fit.sources[source], _texts(writer, fit, source, key, kept, keep, written)))
-        objective, key = FitObjective(fit, self._live, texts), fit_key(study, fit)
-        steps = kept_steps(kept.get(key))
-        left = fit.max_steps - max(0, len(steps) - 1)
-        for step in descend(objective, fit.space, left, steps[-1] if steps else None):
-            steps.append(step)
-            keep(STEPS, key, [step.to_dict() for step in steps])
-            stage = f"step {len(steps) - 1}: objective {step.objective:.4f}" + (f" ({objective.note})" if objective.note else "")
-            progress(stage, before + (1 - before) * min(1.0, len(steps) / (fit.max_steps + 1)))
-        return steps[: fit.max_steps + 1]
+        return texts, before
 
     def delta(self, progress: Callable[[float], None]) -> list[dict[str, Any]]:
         """What RLHF changed in embeddings, each layer, final norm and head: a dict of each, with its name."""

@@ -2,10 +2,11 @@
 
 Messages as in ``hma.line``. In: ``("open", study)`` once, then
 ``("prepare", study)``, ``("measure", job, study, recipe, begun)``, ``("fit", job, study, fit, kept)``,
-``("delta", job)``,
+``("survey", job, study, survey, kept)``, ``("delta", job)``,
 ``("export", job, study, recipe, target)`` and ``("cancel", job)``.
 Out: ``("ready", device)``, ``("prepared",)``, ``("progress", job, stage, share)``, ``("keep", job, kind, key, value)``,
-``("failed", job, kind, message)``, and ``("done", job, measurement)`` or, of a fit its last step, of an export a message.
+``("failed", job, kind, message)``, and ``("done", job, measurement)`` or, of a fit its last step, of an export a message, of
+a survey None: it is kept.
 """
 
 from __future__ import annotations
@@ -46,6 +47,8 @@ def serve(line: Line) -> None:
             _measure(line, workbench, *request)
         elif kind == "fit":
             _fit(line, workbench, *request)
+        elif kind == "survey":
+            _survey(line, workbench, *request)
         elif kind == "delta":
             _delta(line, workbench, *request)
         elif kind == "export":
@@ -99,6 +102,15 @@ def _fit(line: Line, workbench: Any, job: int, study: Any, fit: Any, kept: Any) 
         line.check(job)
         steps = workbench.fit(study, fit, kept, partial(line.send, "keep", job), partial(line.report, job))
         line.send("done", job, steps[-1])
+    except Exception as error:
+        line.send("failed", job, *_explained(error))
+
+
+def _survey(line: Line, workbench: Any, job: int, study: Any, survey: Any, kept: Any) -> None:
+    try:
+        line.check(job)
+        workbench.survey(study, survey, kept, partial(line.send, "keep", job), partial(line.report, job))
+        line.send("done", job, None)
     except Exception as error:
         line.send("failed", job, *_explained(error))
 

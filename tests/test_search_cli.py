@@ -1,6 +1,7 @@
 """``hma search``: it goes on where it was, stays within its budget, and is compared like any other method."""
 
 import json
+import shutil
 
 import pytest
 
@@ -53,15 +54,40 @@ def test_its_table_says_what_it_was_chosen_on(options, store):
 
 
 def test_it_tells_why_and_how_well_its_points_predict_one_another(options, store, tmp_path):
-    done = hma("search", "--budget", BUDGET, "--store", tmp_path / "points.sqlite", *options, "--json")
+    asked = ("search", "--no-survey", "--budget", BUDGET, "--store", tmp_path / "points.sqlite", *options)
+    done = hma(*asked, "--json")
     replies = json.loads(done.stdout)["replies"]
     assert [reply["why"] for reply in replies[:7]] == ["start"] * 7
     assert all(reply["why"] in ("front", "spread") and len(reply["errors"]) == 2 for reply in replies[7:])
-    done = hma("search", "--budget", BUDGET, "--store", tmp_path / "points.sqlite", *options)
-    said = " ".join(done.stdout.split())
-    assert "Points chosen: 7 to begin with, 2 " in said
+    said = " ".join(hma(*asked).stdout.split())
+    assert "Points chosen: 7 to begin with, 2 " in said and "survey" not in said
     errors = replies[-1]["errors"]
     assert f"with an error of {errors[0]:.2f} (reward) and {errors[1]:.2f} (mean ability) of their spread" in said
+
+
+def test_a_survey_comes_first_and_is_told(options, store, tmp_path):
+    """It begins elsewhere than a search that has none; asked for where there is nothing to read, it is refused."""
+    done = hma("search", "--budget", BUDGET, "--store", store, *options)
+    said = " ".join(done.stdout.split())
+    assert "A survey came first: how likely 34 merges find the policy's answers" in said
+    assert searched("--budget", 5, "--store", store, *options) != searched(
+        "--budget", 5, "--no-survey", "--store", store, *options
+    )
+    suite = json.loads((bare := shutil.copytree(options[5].parent, tmp_path / "suite") / "suite.json").read_text())
+    del suite["reward"]["prompts"]["train"]
+    bare.write_text(json.dumps(suite))
+    without = [*options[:5], bare, "--budget", 5, "--store", tmp_path / "points.sqlite"]
+    assert len(searched(*without)) == 5
+    refused = hma("search", "--survey", *without)
+    assert refused.returncode == 2 and "names no training prompts" in refused.stderr
+
+
+def test_surveyed_and_plain_searches_are_two_methods(options, store):
+    done = hma("compare", "--methods", "ma,search,surveyed-search", "--budget", 6, "--store", store, *options, "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert {len({tuple(a) for a in found["methods"][name]["measured"]}) for name in ("search", "surveyed-search")} == {6}
+    assert any("Its survey comes on top of its budget" in said for said in found["words"])
 
 
 def test_what_points_predict_is_asked_of_the_worker(tiny_study, tmp_path):

@@ -1,5 +1,7 @@
 """Searches: what they know, that they go on where they were stopped, and that a larger budget goes on where a smaller ended."""
 
+import sys
+
 import pytest
 
 from hma import searching
@@ -118,6 +120,34 @@ def test_stopped_while_it_asks_it_comes_to_the_same_points(whole, engine_of, stu
     with pytest.raises(Stopped):
         searched(engine, study, learns=learns, wait=wait)
     assert searched(engine, study, learns=learns) == whole[0]
+
+
+def test_a_survey_is_made_once_and_goes_with_every_question(study, tmp_path):
+    command = (sys.executable, "-m", "tests.ui.worker", "0")
+    store, asked = Store(tmp_path / "points.sqlite"), []
+    budget = Budget(4, study.partition(), survey=True)
+
+    def run():
+        with Engine(store, command) as engine:
+
+            def wait(job):
+                asked.append(job)
+                return engine.wait(job.id)
+
+            return searching.run(engine, study, budget, measuring(engine, study), wait)
+
+    found = run()
+    assert [job.survey is not None for job in asked] == [True] + [False] * 4
+    assert all(job.question.surveyed for job in asked[1:])
+    asked.clear()
+    assert run() == found
+    assert not any(job.survey for job in asked)
+    assert found != searched_plainly(study, tmp_path)
+
+
+def searched_plainly(study, folder):
+    with Engine(Store(folder / "plain.sqlite")) as engine:
+        return searching.run(engine, study, Budget(4, study.partition()), measuring(engine, study))
 
 
 def test_what_others_measure_meanwhile_is_learnt_from_and_never_asked_for(engine_of, study):

@@ -12,6 +12,7 @@ from hma.core.partition import Partition
 from hma.core.point import Point
 from hma.core.recipe import digest
 from hma.core.surrogate import FEWEST
+from hma.core.survey import Surveyed
 
 DIAGONAL = (0.5, 0.25, 0.75)
 """MA points of every start, the most telling first."""
@@ -20,13 +21,16 @@ LADDER = 21
 """Alphas of one block that a search tries, 0 and 1 among them: 0.05 apart, which sliders can show and points can share."""
 
 
-def spread_first(num_blocks: int) -> int:
+def spread_first(num_blocks: int, is_surveyed: bool = False) -> int:
     """How many points of a search are spread before anything is suggested: both ends, MA, and one or two beside for each block.
+
+    After a survey these are a few more, and lie on what it takes for the front.
+
 
     Whatever the budget is, so that a search with a larger one goes on where one with a smaller one ended. While they do not
     tell enough, it spreads on.
     """
-    return 1 + len(DIAGONAL) + num_blocks
+    return 1 + len(DIAGONAL) + num_blocks * (2 if is_surveyed else 1)
 
 
 PREDICTOR = "predictor"
@@ -41,7 +45,8 @@ _DIGITS = 9
 class Question:
     """Which alphas to measure next, after ``observed``: ``num`` of them, in a search that begins with ``start`` spread ones.
 
-    They are on the ladder of ``steps``. With ``num`` 0 it is only asked what the points predict.
+    They are on the ladder of ``steps``. With ``num`` 0 it is only asked what the points predict. What was ``surveyed`` tells
+    where to begin, and helps to predict.
     """
 
     observed: tuple[Observation, ...]
@@ -50,13 +55,15 @@ class Question:
     num: int = 1
     seed: int = 0
     steps: int = LADDER
+    surveyed: Surveyed | None = None
 
     @property
     def key(self) -> str:
         """A name for it: the same for the same points, in whatever order, and whichever were scored together (the last bits)."""
         points = sorted([list(o.alphas), *map(_rounded, _numbers(o))] for o in self.observed)
         ladder = [] if self.steps == LADDER else [self.steps]
-        return digest([points, self.num_blocks, self.start, self.num, self.seed, *ladder])
+        known = [[list(map(_rounded, value)) for value in self.surveyed.values]] if self.surveyed else []
+        return digest([points, self.num_blocks, self.start, self.num, self.seed, *ladder, *known])
 
 
 def _numbers(observed: Observation) -> tuple[float, ...]:

@@ -55,7 +55,8 @@ class Predictor:
 
     For n points, K blocks and M metrics: ``alphas`` ``(n, K)``, ``values`` and their ``variances`` ``(n, M)`` in the metrics'
     own units; ``length_scales`` ``(M, K)`` in units of alpha; ``output_scales`` (variances) and ``constants`` (means), ``(M,)``,
-    both of values less their mean over their standard deviation. All that is solved from these is solved when first asked for.
+    both of values less their mean over their standard deviation. Where there is a ``trend``, its kernel is added, and that over
+    alphas is for what the trend leaves. All that is solved from these is solved when first asked for.
     """
 
     alphas: np.ndarray
@@ -64,12 +65,10 @@ class Predictor:
     length_scales: np.ndarray
     output_scales: np.ndarray
     constants: np.ndarray
+    trend: Trend | None = None
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            array = np.array(getattr(self, field.name), dtype=np.float64)
-            array.setflags(write=False)
-            object.__setattr__(self, field.name, array)
+        _freeze(self, _ARRAYS)
         (num_points, num_blocks), num_metrics = self.alphas.shape, self.values.shape[-1]
         wanted = {
             "values": (num_points, num_metrics),
@@ -97,7 +96,8 @@ class Predictor:
             cross = self._kernel(metric, self.alphas, asked)
             means[:, metric] = self.constants[metric] + cross.T @ weights
             explained = (np.linalg.solve(factor, cross) ** 2).sum(axis=0)
-            deviations[:, metric] = np.sqrt(np.maximum(self.output_scales[metric] - explained, 0.0))
+            prior = self.output_scales[metric] + (self.trend.output_scales[metric] if self.trend else 0.0)
+            deviations[:, metric] = np.sqrt(np.maximum(prior - explained, 0.0))
         centre, spread = self.standardisation
         return centre + spread * means, spread * deviations
 
@@ -158,12 +158,14 @@ class Predictor:
 
     def to_dict(self) -> dict[str, Any]:
         """Lists of numbers, as JSON takes them."""
-        return {field.name: getattr(self, field.name).tolist() for field in fields(self)}
+        arrays = {name: getattr(self, name).tolist() for name in _ARRAYS}
+        return arrays | ({"trend": self.trend.to_dict()} if self.trend else {})
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Predictor:
         """The inverse of ``to_dict``."""
-        return cls(**{field.name: np.array(data[field.name], dtype=np.float64) for field in fields(cls)})
+        trend = data.get("trend")
+        return cls(**{name: data[name] for name in _ARRAYS}, trend=Trend.from_dict(trend) if trend else None)
 
     @cached_property
     def _solved(self) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -182,7 +184,56 @@ class Predictor:
         scales = self.length_scales[metric]
         apart = ((ones / scales)[:, None] - (others / scales)[None]) ** 2
         distance = _ROOT5 * np.sqrt(apart.sum(axis=-1))
-        return self.output_scales[metric] * (1 + distance + distance**2 / 3) * np.exp(-distance)
+        over_alphas = self.output_scales[metric] * (1 + distance + distance**2 / 3) * np.exp(-distance)
+        return over_alphas + self.trend.kernel(metric, ones, others) if self.trend else over_alphas
+
+
+@dataclass(frozen=True)
+class Trend:
+    """What metrics have in common with two or more quantities that are known everywhere: an RBF kernel over these.
+
+    ``survey`` predicts the quantities, Q of them, at any alphas; ``length_scales`` ``(M, Q)`` are in units of their ranges over
+    what was surveyed, ``output_scales`` ``(M,)`` as those of ``Predictor``.
+    """
+
+    survey: Predictor
+    length_scales: np.ndarray
+    output_scales: np.ndarray
+
+    def __post_init__(self) -> None:
+        _freeze(self, ("length_scales", "output_scales"))
+
+    def kernel(self, metric: int, ones: np.ndarray, others: np.ndarray) -> np.ndarray:
+        """Covariances of a metric between alphas ``(n, K)`` and ``(m, K)``, standardised: ``(n, m)``."""
+        (a, b), scales = (quantities(self.survey, alphas) for alphas in (ones, others)), self.length_scales[metric]
+        return self.output_scales[metric] * np.exp(-0.5 * (((a[:, None] - b[None]) / scales) ** 2).sum(axis=-1))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Lists of numbers, as JSON takes them."""
+        scales = {"length_scales": self.length_scales.tolist(), "output_scales": self.output_scales.tolist()}
+        return {"survey": self.survey.to_dict(), **scales}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Trend:
+        """The inverse of ``to_dict``."""
+        return cls(Predictor.from_dict(data["survey"]), data["length_scales"], data["output_scales"])
+
+
+def quantities(survey: Predictor, alphas: np.ndarray) -> np.ndarray:
+    """What a survey says of alphas ``(n, K)``: ``(n, Q)``, 0 and 1 being the ends of each quantity's range over its own."""
+    lowest, span = survey.values.min(axis=0), np.ptp(survey.values, axis=0)
+    return (survey.predict(alphas)[0] - lowest) / np.where(span > 0, span, 1.0)
+
+
+_ARRAYS = tuple(field.name for field in fields(Predictor) if field.name != "trend")
+
+
+def _freeze(made: Any, names: Sequence[str]) -> None:
+    """Have these fields hold arrays of float64 that nobody can write on."""
+    for name in names:
+        array = np.array(getattr(made, name), dtype=np.float64)
+        array.setflags(write=False)
+        object.__setattr__(made, name, array)
 
 
 def standardisation(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

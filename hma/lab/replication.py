@@ -227,6 +227,7 @@ def _tools(engine: Engine, validation: Study, say: Say) -> Tools:
         return steps_of(wanted, engine.store.kept([now.key])[now.key])
 
     def search(budget: Budget) -> list[Recipe]:
-        return searching.run(engine, validation, budget, lambda some: measure(validation, some, comparing.SEARCH))
+        method = comparing.SURVEYED if budget.survey else comparing.SEARCH
+        return searching.run(engine, validation, budget, lambda some: measure(validation, some, method))
 
     return Tools(measure, fit, search)

@@ -1,4 +1,4 @@
-"""The names of fits and of their texts, by which both are kept and found again; without torch."""
+"""The names of fits, of surveys, and of their texts, by which all are kept and found again; without torch."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from hma.core.descent import Step
 from hma.core.fit import Fit
 from hma.core.recipe import Recipe, digest
 from hma.core.study import Study
+from hma.core.survey import SURVEY, Survey
 from hma.evaluate.suite import Suite, load_suite
 
 TEXTS, DRAFT, STEPS = "texts", "draft", "steps"
@@ -22,6 +23,9 @@ CHUNK = 128
 
 VERSION = 3
 """To be raised when fitting itself comes to give other alphas."""
+
+_SURVEY_VERSION = 1
+"""To be raised when surveys come to read other merges, or other numbers of them."""
 
 _TEXTS_VERSION = 2
 """To be raised when other texts come to be written."""
@@ -56,6 +60,24 @@ def fit_key(study: Study, fit: Fit) -> str:
     How many steps it may take does not count, since it can go on: ``steps_of`` cuts what is kept to what is asked.
     """
     return digest([VERSION, {**fit.to_dict(), "max_steps": None}, sorted(texts_keys(study, fit).values())])
+
+
+def survey_key(study: Study, survey: Survey) -> str:
+    """A survey's name: the same for the same texts, partition and places."""
+    asked = [Recipe(survey.partition, (0.0,)).to_dict(), survey.num_merges, survey.seed]
+    return digest([SURVEY, _SURVEY_VERSION, asked, sorted(texts_keys(study, survey.fit).values())])
+
+
+def can_survey(study: Study) -> bool:
+    """Whether the suite has what a survey's texts are made of: training prompts, and abilities."""
+    suite = fitting_suite(study)
+    return bool(suite.chat.training and suite.abilities)
+
+
+def kept_of_survey(study: Study, survey: Survey) -> list[str]:
+    """The names of all that may be kept of a survey."""
+    texts = list(texts_keys(study, survey.fit).values())
+    return [survey_key(study, survey), *texts, *map(draft_key, texts)]
 
 
 def kept_steps(value: list[dict] | None) -> list[Step]:

@@ -46,6 +46,11 @@ class Likelihood:
     def note(self) -> str:
         return self._batches.note
 
+    @torch.inference_mode()
+    def value(self, model: PreTrainedModel) -> float:
+        """How unlikely the model finds the texts; no slopes."""
+        return sum(self._batches.each(lambda batch: -summed(model, *zip(*batch, strict=True)).sum().item())) / self.num_tokens
+
     def pass_back(self, model: PreTrainedModel, weight: float, slopes: Slopes) -> float:
         """The value, unweighted; ``weight`` times its slopes are added to ``slopes``."""
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import moocore
 import numpy as np
 import torch
 from botorch.acquisition.multi_objective import logei
@@ -16,6 +18,8 @@ from hma.core.alphas import DIGITS, Alphas, ladder
 from hma.core.front import Corner, unbeaten
 from hma.core.observation import Observation
 from hma.core.question import DIAGONAL, LADDER, Question, Reply
+from hma.core.surrogate import Predictor, quantities
+from hma.core.survey import Surveyed
 from hma.methods.surrogate import Surrogate, fit, one_quiet_thread
 
 INERT = 0.5
@@ -31,8 +35,16 @@ _SAMPLES = 32
 _PRUNED_BY = 256
 """Draws of the metrics at the points; those on the front of none are left out. BoTorch's 2,048 take as long as all the rest."""
 
-_CANDIDATES, _NEAR, _REACH = 512, 256, 0.15
-"""Candidates spread over the cube, those near the front's points, and how far, as a standard deviation in alpha."""
+_CANDIDATES, _NEAR, _REACH, _EXPECTED = 512, 256, 0.15, 256
+"""Candidates spread over the cube, those near the front's points, how far, as a standard deviation in alpha, and those on the
+front that the surrogate expects."""
+
+_LOOKED_AT = 10_000
+"""Merges among which an expected front is looked for: all of a small ladder, or so many spread over the cube."""
+
+_UNSHARED = 0.1
+"""The share of a point's own variance that is told as its noise with a survey. Merges answer the same items, so that most of it
+is shared, and a survey says so much of a merge that all of it would hide what is left to learn."""
 
 _CLIMB = 12
 """Moves from the best candidate to a better neighbour, at most."""
@@ -65,18 +77,54 @@ def design(num_blocks: int, count: int, seed: int = 0, steps: int = LADDER) -> l
     return list(found)[:wanted]
 
 
+def design_after(surveyed: Surveyed, count: int, steps: int = LADDER) -> list[Alphas]:
+    """``count`` different alphas to begin with where a survey says what each side makes of all merges: ends, and its front.
+
+    Of the merges that no other beats in both likelihoods, those that add most to the hypervolume of these, one after the other.
+    A smaller count is the beginning of a larger. Fewer come back only where that front has no more.
+    """
+    survey, num_blocks = _of_survey(surveyed), len(surveyed.alphas[0])
+    ends = [(0.0,) * num_blocks, (1.0,) * num_blocks]
+    places = list(dict.fromkeys([*ends, *_all_over(num_blocks, steps)]))
+    plane = -quantities(survey, np.array(places))  # Both to be high: unlikelihood is what a survey tells.
+    worst, chosen = plane[:2].min(axis=0), [0, 1]
+    left = [int(place) for place in np.flatnonzero(unbeaten(plane)) if place > 1]
+    while left and len(chosen) < count:
+        gains = [moocore.hypervolume(plane[[*chosen, place]], ref=worst, maximise=True) for place in left]
+        chosen.append(left.pop(int(np.argmax(gains))))
+    return [places[place] for place in chosen[:count]]
+
+
+@functools.lru_cache(maxsize=8)
+def _all_over(num_blocks: int, steps: int) -> list[Alphas]:
+    """All of a ladder, or where that is large as many alphas of it as are worth looking at, spread over the cube."""
+    if steps**num_blocks <= _LOOKED_AT:
+        places = np.stack(np.meshgrid(*[ladder(steps)] * num_blocks, indexing="ij"), axis=-1).reshape(-1, num_blocks)
+    else:
+        places = SobolEngine(num_blocks, scramble=True, seed=0).draw(_LOOKED_AT, dtype=torch.float64).numpy()
+    return _on_ladder(places, steps)
+
+
+@functools.lru_cache(maxsize=8)
+def _of_survey(surveyed: Surveyed) -> Predictor:
+    """What a survey says of all merges: its own numbers have no noise, since every merge reads the same texts."""
+    return fit(surveyed.alphas, surveyed.values, np.zeros((len(surveyed.values), 2)).tolist()).predictor
+
+
 def corner_at(observed: Sequence[Observation]) -> Corner | None:
     """The corner that the two ends make; None until both are measured."""
     ends = {o.alphas[0]: (o.reward, o.ability) for o in observed if set(o.alphas) in ({0.0}, {1.0})}
     return Corner.below(list(ends.values())) if len(ends) == 2 else None
 
 
-def fitted(observed: Sequence[Observation]) -> Surrogate:
+def fitted(observed: Sequence[Observation], surveyed: Surveyed | None = None) -> Surrogate:
     """The surrogate of reward (metric 0) and ability (metric 1). Raises ValueError for too few observations."""
+    share = _UNSHARED if surveyed else 1.0
     return fit(
         [o.alphas for o in observed],
         [(o.reward, o.ability) for o in observed],
-        [(o.reward_variance, o.ability_variance) for o in observed],
+        [(share * o.reward_variance, share * o.ability_variance) for o in observed],
+        _of_survey(surveyed) if surveyed else None,
     )
 
 
@@ -113,8 +161,16 @@ def suggest(
     return found
 
 
-def ask(observed: Sequence[Observation], num_blocks: int, start: int, num: int = 1, seed: int = 0, steps: int = LADDER) -> Asked:
-    """What to measure next: a function of the points measured so far, in whatever order, and the seed.
+def ask(
+    observed: Sequence[Observation],
+    num_blocks: int,
+    start: int,
+    num: int = 1,
+    seed: int = 0,
+    steps: int = LADDER,
+    surveyed: Surveyed | None = None,
+) -> Asked:
+    """What to measure next: a function of the points measured so far, in whatever order, the seed, and what was surveyed.
 
     First what is missing of the design of ``start`` points; points measured elsewhere off the MA line take the places of
     its last, but never of the ends. Then the surrogate's suggestions, or more of the design while it does not know.
@@ -123,12 +179,12 @@ def ask(observed: Sequence[Observation], num_blocks: int, start: int, num: int =
         if len(observation.alphas) != num_blocks:
             raise ValueError(f"an observation has {len(observation.alphas)} alphas, and {num_blocks} blocks are searched")
     taken = {o.alphas for o in observed}
-    wanted = design(num_blocks, start, seed, steps)
+    wanted = design_after(surveyed, start, steps) if surveyed else design(num_blocks, start, seed, steps)
     others = sum(len(set(alphas)) > 1 for alphas in taken.difference(wanted))
     missing = [a for place, a in enumerate(wanted) if a not in taken and (place < 2 or place < start - others)]
     if missing:
         return Asked(tuple(missing[:num]), "start")
-    surrogate, corner = fitted(observed) if len(taken) >= start else None, corner_at(observed)
+    surrogate, corner = fitted(observed, surveyed) if len(taken) >= len(wanted) else None, corner_at(observed)
     if surrogate is not None and corner is not None and surrogate.knows:
         return Asked(tuple(suggest(surrogate, observed, corner, num, seed + len(taken), steps)), "front", surrogate)
     more = (a for a in design(num_blocks, len(taken) + start + num, seed, steps) if a not in taken)
@@ -143,7 +199,7 @@ def _worth(
     worst = torch.tensor((np.array([corner.reward, corner.ability]) - centre) / spread)
     baseline = prune_inferior_points_multi_objective(
         surrogate.model,
-        torch.tensor(sorted({o.alphas for o in observed}), dtype=torch.float64),
+        surrogate.inputs(sorted({o.alphas for o in observed})),
         worst,
         num_samples=_PRUNED_BY,
     )
@@ -156,9 +212,9 @@ def _worth(
     )
 
     def worth(candidates: Sequence[Alphas], pending: Sequence[Alphas]) -> np.ndarray:
-        acquisition.set_X_pending(torch.tensor(pending, dtype=torch.float64) if pending else None)
+        acquisition.set_X_pending(surrogate.inputs(pending) if pending else None)
         with torch.no_grad():
-            return acquisition(torch.tensor(candidates, dtype=torch.float64)[:, None]).numpy()
+            return acquisition(surrogate.inputs(candidates)[:, None]).numpy()
 
     return worth
 
@@ -180,7 +236,11 @@ def _candidates(surrogate: Surrogate, observed: Sequence[Observation], seed: int
         near = best[random.integers(len(best), size=_NEAR)]
         moved = random.random(near.shape) < max(0.5, 1 / len(free))
         near = np.clip(near + moved * random.normal(0, _REACH, near.shape), 0, 1)
-        found = np.concatenate([drawn, near])
+        places = np.array(_all_over(num_blocks, steps))
+        expected = places[unbeaten(surrogate.predict(places)[0])]
+        if len(expected) > _EXPECTED:
+            expected = expected[random.choice(len(expected), _EXPECTED, replace=False)]
+        found = np.concatenate([drawn, near, expected])
         found[:, list(pinned)] = INERT
     return list(dict.fromkeys(_on_ladder(found, steps, pinned))), is_all
 
@@ -213,7 +273,7 @@ def replied(question: Question) -> Reply:
     """What a question comes to; with ``num`` 0 only what the points predict. Raises ValueError for alphas of other blocks."""
     observed = question.observed
     if question.num:
-        asked = ask(observed, question.num_blocks, question.start, question.num, question.seed, question.steps)
+        asked = ask(observed, question.num_blocks, question.start, question.num, question.seed, question.steps, question.surveyed)
     else:
         asked = Asked((), "", fitted(observed) if len(observed) >= question.start else None)
     surrogate = asked.surrogate

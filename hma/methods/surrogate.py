@@ -16,12 +16,12 @@ from botorch.exceptions.warnings import BotorchWarning
 from botorch.fit import fit_gpytorch_mll
 from botorch.models import SingleTaskGP
 from botorch.models.utils.gpytorch_modules import get_covar_module_with_dim_scaled_prior
-from gpytorch.kernels import ScaleKernel
+from gpytorch.kernels import AdditiveKernel, Kernel, MaternKernel, RBFKernel, ScaleKernel
 from gpytorch.mlls import ExactMarginalLogLikelihood
 from gpytorch.priors import LogNormalPrior
 from linear_operator.utils.warnings import NumericalWarning
 
-from hma.core.surrogate import BAND, FEWEST, LEAST_NOISE, LeaveOneOut, Predictor, standardisation
+from hma.core.surrogate import BAND, FEWEST, LEAST_NOISE, LeaveOneOut, Predictor, Trend, quantities, standardisation
 from hma.threads import one_thread
 
 KNOWN = 0.7
@@ -45,6 +45,11 @@ class Surrogate:
 
     model: SingleTaskGP
     predictor: Predictor
+
+    def inputs(self, alphas: Sequence[Sequence[float]] | np.ndarray) -> torch.Tensor:
+        """Alphas ``(m, K)`` as ``model`` takes them: with what the survey says of them beside, where there is one."""
+        trend = self.predictor.trend
+        return _inputs(np.asarray(alphas, dtype=np.float64), trend.survey if trend else None)
 
     def predict(self, alphas: Sequence[Sequence[float]] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Means and standard deviations at ``alphas`` ``(m, K)``, as ``Predictor.predict``: two arrays ``(m, M)``."""
@@ -95,35 +100,38 @@ class Surrogate:
         return self.predictor.to_dict()
 
 
-def fit(alphas: Sequence[Sequence[float]], values: Sequence[Sequence[float]], variances: Sequence[Sequence[float]]) -> Surrogate:
+def fit(
+    alphas: Sequence[Sequence[float]],
+    values: Sequence[Sequence[float]],
+    variances: Sequence[Sequence[float]],
+    survey: Predictor | None = None,
+) -> Surrogate:
     """A surrogate of ``values`` ``(n, M)`` with their ``variances`` ``(n, M)``, measured at ``alphas`` ``(n, K)`` in [0, 1].
 
     Values are standardised; the kernel is Matern-5/2 with a length scale a block. Its hyperparameters are the most probable
     ones under BoTorch's prior of length scales, which grow as the root of the number of blocks (Hvarfner et al. 2024), and a
     log-normal prior of output scales of median e, since a trend across the whole range varies more than its points. The
-    points' order changes nothing.
+    points' order changes nothing. With a ``survey`` values follow what it says, by an RBF kernel over its quantities, and the
+    kernel over alphas is for the rest: its output scale has a prior of median exp(-2).
 
     Raises ValueError for arrays that do not fit together, are not finite, or hold fewer than ``FEWEST`` points.
     """
     points = _checked(alphas, values, variances)
     centre, spread = standardisation(points[1])
-    inputs, outputs, noise = (
+    outputs, noise = (
         torch.tensor(array, dtype=_DTYPE)
-        for array in (points[0], (points[1] - centre) / spread, np.maximum(points[2] / spread**2, LEAST_NOISE))
+        for array in ((points[1] - centre) / spread, np.maximum(points[2] / spread**2, LEAST_NOISE))
     )
+    num_blocks, num_metrics = points[0].shape[1], outputs.shape[1]
     with one_quiet_thread():
-        model = SingleTaskGP(
-            inputs, outputs, noise, covar_module=_kernel(inputs.shape[1], outputs.shape[1]), outcome_transform=None
-        )
+        kernel = _kernel(num_blocks, num_metrics) if survey is None else _kernel_with(survey, num_blocks, num_metrics)
+        model = SingleTaskGP(_inputs(points[0], survey), outputs, noise, covar_module=kernel, outcome_transform=None)
         fit_gpytorch_mll(ExactMarginalLogLikelihood(model.likelihood, model))
-    kernel = model.covar_module
-    predictor = Predictor(
-        *points,
-        length_scales=kernel.base_kernel.lengthscale.detach().numpy()[..., 0, :].reshape(outputs.shape[1], -1),
-        output_scales=kernel.outputscale.detach().numpy().reshape(-1),
-        constants=model.mean_module.constant.detach().numpy().reshape(-1),
-    )
-    return Surrogate(model, predictor)
+    rest, trend = (kernel, None) if survey is None else kernel.kernels
+    scales = _scales(rest, num_metrics)
+    constants = model.mean_module.constant.detach().numpy().reshape(-1)
+    found = Trend(survey, *_scales(trend, num_metrics)) if survey is not None else None
+    return Surrogate(model, Predictor(*points, *scales, constants, found))
 
 
 @contextlib.contextmanager
@@ -142,6 +150,33 @@ def _kernel(num_blocks: int, num_metrics: int) -> ScaleKernel:
     batch = torch.Size([num_metrics] if num_metrics > 1 else [])
     matern = get_covar_module_with_dim_scaled_prior(num_blocks, batch, use_rbf_kernel=False)
     return ScaleKernel(matern, batch_shape=batch, outputscale_prior=LogNormalPrior(1.0, 1.0))
+
+
+def _kernel_with(survey: Predictor, num_blocks: int, num_metrics: int) -> AdditiveKernel:
+    """Matern-5/2 over alphas and RBF over a survey's quantities, which stand behind the alphas."""
+    batch, num_quantities = torch.Size([num_metrics] if num_metrics > 1 else []), survey.values.shape[1]
+
+    def scaled(kernel: type[Kernel], first: int, count: int, output: float, **options: Any) -> ScaleKernel:
+        base = kernel(
+            ard_num_dims=count,
+            batch_shape=batch,
+            active_dims=tuple(range(first, first + count)),
+            lengthscale_prior=LogNormalPrior(0.5, 1.0),
+            **options,
+        )
+        return ScaleKernel(base, batch_shape=batch, outputscale_prior=LogNormalPrior(output, 1.0))
+
+    return AdditiveKernel(scaled(MaternKernel, 0, num_blocks, -2.0, nu=2.5), scaled(RBFKernel, num_blocks, num_quantities, 1.0))
+
+
+def _inputs(alphas: np.ndarray, survey: Predictor | None) -> torch.Tensor:
+    return torch.tensor(alphas if survey is None else np.concatenate([alphas, quantities(survey, alphas)], 1), dtype=_DTYPE)
+
+
+def _scales(kernel: ScaleKernel, num_metrics: int) -> tuple[np.ndarray, np.ndarray]:
+    """Length scales ``(M, dimensions)`` and output scales ``(M,)``."""
+    lengths = kernel.base_kernel.lengthscale.detach().numpy()[..., 0, :].reshape(num_metrics, -1)
+    return lengths, kernel.outputscale.detach().numpy().reshape(-1)
 
 
 def _checked(*arrays: Sequence[Sequence[float]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -10,6 +10,7 @@ from hma import text
 from hma.board import Board
 from hma.comparing import BALANCES
 from hma.core.study import Study
+from hma.core.survey import Survey
 from hma.errors import HmaError
 from hma.runs import Plan
 from hma.ui import access, plans, running, state, sure
@@ -98,6 +99,9 @@ def _cost(board: Board, plan: Plan, missing: int | None) -> str:
         rest = f" Before them come {len(BALANCES)} fits that lay the path, whose time is not known beforehand."
     elif plan.budget:
         rest = " What the same search has measured before is not measured again. Choosing each one takes a little besides."
+        if plan.budget.survey:
+            merges = Survey(plan.budget.partition).num_merges
+            rest += f" Before them {merges} merges read both models' own answers, which takes less than as many points."
     return f"{points}{known}.{rest}"
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import streamlit as st
 
 from hma import text
-from hma.comparing import OFFSET, RANDOM, SEARCH, SPACED, Budget
+from hma.comparing import OFFSET, RANDOM, SEARCH, SPACED, SURVEYED, Budget
 from hma.contenders import BEYOND, HMA, MA, OWN
 from hma.core import alphas as alphas_of
 from hma.core.fit import ADAMERGING, PROXY, TWO_SIDED, TWO_SIDED_FREE, Fit
@@ -17,6 +17,7 @@ from hma.core.partition import Partition
 from hma.core.study import Study
 from hma.errors import AlphasError
 from hma.methods import sweeps
+from hma.methods.fitting import can_survey
 from hma.runs import AGAIN, Plan
 
 
@@ -38,6 +39,7 @@ _COMPARED = {
     sweeps.GRID: "Grid",
     RANDOM: "Random alphas",
     OFFSET: "MA with differences",
+    SURVEYED: "Search after a survey",
 }
 """Titles of methods that are compared and not started on the page."""
 
@@ -178,7 +180,14 @@ def _search(study: Study) -> Plan:
         help="Both ends are among them, unless these are measured. It learns from all that is measured of this study already.",
     )  # fmt: skip
     seed = st.number_input("Seed", 0, 10**6, 0, key="plan_seed", help="The same seed makes the same search.")
-    return Plan.search(Budget(int(points), partition, int(seed)))
+    can = can_survey(study)
+    survey = st.toggle(
+        "Survey first: how likely merges find both models' own answers", can, key="plan_survey" if can else "plan_no_survey",
+        disabled=not can,
+        help="It uses task prompts, which the paper's HMA does not, and no labels. It tells where to begin, and what to expect."
+        if can else "The suite has no training prompts, whose answers a survey would read.",
+    )  # fmt: skip
+    return Plan.search(Budget(int(points), partition, int(seed), survey=survey))
 
 
 METHODS = {

@@ -93,13 +93,15 @@ def _work() -> str:
     job = next((job for job in access.engine().jobs() if job.state == "running" and job.question is None), None)
     if job is not None and job.target:
         return "exporting"
+    if job is not None and job.survey:
+        return "surveying"
     return "fitting" if job is not None and job.fit else "measuring"
 
 
 def _name(job: Job) -> str:
     """What a job is called, with the run that it is of, and who asked for it."""
     run = access.runs().of(job.id)
-    kinds = {"fit": job.fit, "prediction": job.question, "what RLHF changed": True}
+    kinds = {"fit": job.fit, "survey": job.survey, "prediction": job.question, "what RLHF changed": True}
     own = recipe_name(job.recipe) if job.recipe else next(kind for kind, is_it in kinds.items() if is_it)
     own = f"Export of {own}" if job.target else own
     name = f"{plans.title(run.plan)}, {run.done + 1} of {run.plan.num_points}: {own}" if run else own

@@ -180,6 +180,8 @@ def _doing(job: Job | None) -> str:
         return "Waiting for what goes ahead of it"
     if job.fit is not None:
         return f"Fitting{about}"
+    if job.survey is not None:
+        return f"Surveying{about}"
     return f"{text.recipe_name(job.recipe)}{about}" if job.recipe else "Choosing the next point"
 
 

@@ -11,6 +11,7 @@ from hma.core.front import corner_of, front, hypervolume
 from hma.core.partition import Partition
 from hma.core.point import Point, Score
 from hma.core.recipe import Recipe
+from hma.core.survey import Surveyed
 
 
 def score(value, error):
@@ -27,6 +28,12 @@ class Made(Splits):
         self.asked += [(tuple(row), on_test) for row in alphas]
         return self.known(alphas, on_test)
 
+    def survey(self, seed):
+        """Unlikelihoods that follow the metrics, but for a bend; and the seconds."""
+        alphas = tuple(dict.fromkeys([(0.0,) * 3, (1.0,) * 3, *map(tuple, grid(3, 3))]))
+        points = self.known(alphas)
+        return Surveyed(alphas, tuple((-p.reward.value + 0.1 * p.reward.value**2, -p.ability.value) for p in points)), 3.0
+
     def known(self, alphas, on_test=False):
         found = []
         for low, middle, high in alphas:
@@ -34,7 +41,8 @@ class Made(Splits):
             share = 0.9 if on_test and not low == middle == high else 1.0
             scores = {"reward": score(reward * share, 0.2)}
             recipe = Recipe(Partition.equal(6), (low, middle, high))
-            found.append(Point(f"{low}{middle}{high}", recipe, scores, score(ability * share, 2.0)))
+            key = f"{low}{middle}{high}"
+            found.append(Point(key, recipe, scores, score(ability * share, 2.0), elapsed_seconds=1.5))
         return found
 
 
@@ -51,11 +59,15 @@ def test_every_method_is_scored_by_its_own_front_on_test_items(capsys):
     assert found["random"]["seeds"] == [found["random"]["median"]]
     assert found["details"][0]["seconds"]
     asked = {alphas for alphas, on_test in splits.asked if not on_test}
-    assert len(asked) <= 3 * 10  # A budget for each of search, random and MA.
+    assert len(asked) <= 4 * 10  # A budget for each search, random and MA.
+    assert found["surveyed"]["median"] >= found["random"]["median"]
     found |= {"grid": 125, "grid_of": 125, "steps": 5, "budget": 10, "size": "made", "target": 0.98, "reached": False}
     found |= {"suggestion_seconds": 1.0, "suggestion_longest": 2.0, "suggestion_points": 40}
+    found |= {"surveyed_suggestion_seconds": 1.5, "surveyed_suggestion_longest": 2.5}
     _print(json.loads(json.dumps(found)))
-    assert "falls short of the 98%" in capsys.readouterr().out
+    said = " ".join(capsys.readouterr().out.split())
+    assert "falls short of the 98%" in said
+    assert "took 3.0 s, as long as 2 measurements" in said
 
 
 def test_the_best_that_could_be_known_is_the_whole_front_where_that_is_small():

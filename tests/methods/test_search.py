@@ -10,7 +10,7 @@ import moocore
 import numpy as np
 import pytest
 
-from hma.bench.search import FAST, POINTS, smooth
+from hma.bench.search import FAST, POINTS, _surveyed, smooth
 from hma.core.front import Corner
 from hma.core.question import Question, spread_first
 from hma.methods.search import INERT, Observation, ask, corner_at, design, fitted, replied, suggest
@@ -108,12 +108,13 @@ def test_a_reply_tells_what_the_points_told(whole):
     assert type(reply).from_dict(reply.to_dict()) == replace(reply, predictor=None)
 
 
-def test_a_suggestion_takes_two_seconds_at_most():
+@pytest.mark.parametrize("surveyed", [None, _surveyed()], ids=["alone", "surveyed"])
+def test_a_suggestion_takes_two_seconds_at_most(surveyed):
     observed = tuple(smooth(alphas) for alphas in design(3, POINTS))
     took = []
     while len(took) < 3 and min(took, default=math.inf) > FAST:  # What else runs on a core may slow it down, but not hurry it.
         before = time.process_time()
-        reply = replied(Question(observed, 3, spread_first(3), seed=len(took)))
+        reply = replied(Question(observed, 3, spread_first(3), seed=len(took), surveyed=surveyed))
         took.append(time.process_time() - before)
         assert reply.why == "front"
     assert min(took) <= FAST, took

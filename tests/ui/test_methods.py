@@ -154,6 +154,20 @@ def test_a_search_tells_why_it_chose_its_points(app, study, tmp_path):
     assert "No effect shows of: middle." in said
 
 
+def test_a_search_may_be_told_by_a_survey_first(page, monkeypatch):
+    test = pick(page(seconds=0.02), "search")
+    assert test.toggle(key="plan_no_survey").disabled and not test.toggle(key="plan_no_survey").value
+    monkeypatch.setattr("hma.ui.plans.can_survey", lambda study: True)
+    test.run()
+    assert test.toggle(key="plan_survey").value
+    assert "34 merges read both models' own answers" in everything(test)
+    assert "task prompts, which the paper's HMA does not" in test.toggle(key="plan_survey").help
+    start(test)
+    over(test, "finished")
+    assert calm(test)
+    assert "**Search after a survey** ·" in everything(test)
+
+
 def test_test_items_are_for_reporting(page, place, store_path):
     world.fill(Store(store_path), open_study(*place, split="test"), grid=0)
     test = page()

@@ -128,6 +128,23 @@ def test_a_search_asks_measures_and_can_be_cancelled(make, study):
     assert {point.method for point in engine.store.points(study)} == {"search"}
 
 
+def test_a_survey_comes_before_a_search_and_its_points_say_so(make, study):
+    runs, engine = make()
+    over = ended(runs, runs.start(study, Plan.search(Budget(5, study.partition(), survey=True))))
+    assert (over.state, over.done) == ("finished", 5)
+    assert [job.survey is not None for job in engine.jobs()].count(True) == 1
+    assert {point.method for point in engine.store.points(study)} == {"surveyed-search"}
+
+
+def test_a_survey_can_be_cancelled(make, study):
+    runs, engine = make(5.0)
+    run = runs.start(study, Plan.search(Budget(5, study.partition(), survey=True)))
+    until(lambda: any(job.survey and job.stage.startswith("surveying") for job in engine.jobs()))
+    runs.cancel(run.id)
+    over = ended(runs, run)
+    assert (over.state, over.done) == ("cancelled", 0)
+
+
 def test_a_paused_run_ends_its_job_begins_no_other_and_goes_on(make, study):
     runs, engine = make(0.3)
     run = runs.start(study, sweep(study, *alphas_of.ladder(5)), "me")

@@ -21,7 +21,8 @@ from hma.checkpoints.place import placed
 from hma.core.descent import Step
 from hma.core.question import Reply
 from hma.core.surrogate import Predictor
-from hma.methods.fitting import STEPS, fit_key, kept_steps
+from hma.core.survey import SURVEY, Surveyed
+from hma.methods.fitting import STEPS, fit_key, kept_steps, survey_key
 from tests.ui.world import TRAP, measurement
 
 KNOWN = 10
@@ -64,6 +65,8 @@ def main() -> None:
             measure(send, cancelled, seconds, *rest)
         elif kind == "fit":
             fit(send, cancelled, seconds, *rest)
+        elif kind == "survey":
+            survey(send, cancelled, seconds, *rest)
         elif kind == "delta":
             send("done", rest[0], CHANGES)
         elif kind == "export":
@@ -133,6 +136,20 @@ def fit(send, cancelled, seconds, job, study, wanted, kept):
         if job in cancelled:
             return send("failed", job, "cancelled", "It was cancelled.")
     return send("done", job, steps[-1])
+
+
+def survey(send, cancelled, seconds, job, study, wanted, kept):
+    """Two numbers a merge, each by how far it is from an end."""
+    alphas, values = [], []
+    for place in range(wanted.num_merges):
+        alphas.append((place / (wanted.num_merges - 1),) * wanted.partition.num_blocks)
+        values.append((1 + alphas[-1][0], 2 - alphas[-1][0]))
+        send("progress", job, f"surveying merges: {place} of {wanted.num_merges}", place / wanted.num_merges)
+        time.sleep(seconds / wanted.num_merges)
+        if job in cancelled:
+            return send("failed", job, "cancelled", "It was cancelled.")
+    send("keep", job, SURVEY, survey_key(study, wanted), Surveyed(tuple(alphas), tuple(values)).to_dict())
+    return send("done", job, None)
 
 
 def replied(question):
