@@ -154,12 +154,15 @@ def test_a_search_tells_why_it_chose_its_points(app, study, tmp_path):
     assert "No effect shows of: middle." in said
 
 
-def test_a_search_may_be_told_by_a_survey_first(page, monkeypatch):
-    test = pick(page(seconds=0.02), "search")
+def test_a_search_may_be_told_by_a_survey_first(app, study, monkeypatch, tmp_path):
+    test = app(store=tmp_path / "empty.sqlite", seconds=0.02).run()
+    test.switch_page("pages/methods.py").run()
+    pick(test, "search")
     assert test.toggle(key="plan_no_survey").disabled and not test.toggle(key="plan_no_survey").value
     monkeypatch.setattr("hma.ui.plans.can_survey", lambda study: True)
     test.run()
     assert test.toggle(key="plan_survey").value
+    test.number_input(key="plan_points").set_value(5).run()
     assert "34 merges read both models' own answers" in everything(test)
     assert "task prompts, which the paper's HMA does not" in test.toggle(key="plan_survey").help
     start(test)
