@@ -86,20 +86,31 @@ class Predictor:
 
         Of what all of infinitely many items would say: the deviation holds no item noise of the new point.
         """
+        means, deviations = [], []
+        for metric, ((factor, weights), cross) in enumerate(zip(self._solved, self._cross(alphas), strict=True)):
+            means.append(self.constants[metric] + cross.T @ weights)
+            explained = (np.linalg.solve(factor, cross) ** 2).sum(axis=0)
+            prior = self.output_scales[metric] + (self.trend.output_scales[metric] if self.trend else 0.0)
+            deviations.append(np.sqrt(np.maximum(prior - explained, 0.0)))
+        centre, spread = self.standardisation
+        return centre + spread * np.stack(means, axis=1), spread * np.stack(deviations, axis=1)
+
+    def means(self, alphas: Sequence[Sequence[float]] | np.ndarray) -> np.ndarray:
+        """The first of the two that ``predict`` returns, in a third of the time."""
+        pairs = zip(self._solved, self._cross(alphas), strict=True)
+        found = [constant + cross.T @ weights for constant, ((_, weights), cross) in zip(self.constants, pairs, strict=True)]
+        centre, spread = self.standardisation
+        return centre + spread * np.stack(found, axis=1)
+
+    def _cross(self, alphas: Sequence[Sequence[float]] | np.ndarray) -> list[np.ndarray]:
+        """For each metric the covariances between its points and ``alphas`` ``(m, K)``, ``(n, m)``. Raises ValueError."""
         asked = np.asarray(alphas, dtype=np.float64)
         if asked.ndim != 2 or asked.shape[1] != self.alphas.shape[1]:
             raise ValueError(f"alphas are of shape {asked.shape}, must be (any number, {self.alphas.shape[1]})")
         if not np.isfinite(asked).all():
             raise ValueError("alphas must be finite")
-        means, deviations = (np.empty((len(asked), len(self.constants))) for _ in range(2))
-        for metric, (factor, weights) in enumerate(self._solved):
-            cross = self._kernel(metric, self.alphas, asked)
-            means[:, metric] = self.constants[metric] + cross.T @ weights
-            explained = (np.linalg.solve(factor, cross) ** 2).sum(axis=0)
-            prior = self.output_scales[metric] + (self.trend.output_scales[metric] if self.trend else 0.0)
-            deviations[:, metric] = np.sqrt(np.maximum(prior - explained, 0.0))
-        centre, spread = self.standardisation
-        return centre + spread * means, spread * deviations
+        told = self.trend.told(asked) if self.trend else None
+        return [self._kernel(metric, asked, told) for metric in range(len(self.constants))]
 
     @cached_property
     def standardisation(self) -> tuple[np.ndarray, np.ndarray]:
@@ -174,18 +185,25 @@ class Predictor:
         solved = []
         for metric in range(len(self.constants)):
             noise = np.maximum(self.variances[:, metric] / spread[metric] ** 2, LEAST_NOISE)
-            factor = np.linalg.cholesky(self._kernel(metric, self.alphas, self.alphas) + np.diag(noise))
+            factor = np.linalg.cholesky(self._kernel(metric, self.alphas, self._told) + np.diag(noise))
             residual = (self.values[:, metric] - centre[metric]) / spread[metric] - self.constants[metric]
             solved.append((factor, np.linalg.solve(factor.T, np.linalg.solve(factor, residual))))
         return solved
 
-    def _kernel(self, metric: int, ones: np.ndarray, others: np.ndarray) -> np.ndarray:
-        """Covariances of a metric between alphas ``(n, K)`` and ``(m, K)``, standardised: ``(n, m)``."""
-        scales = self.length_scales[metric]
-        apart = ((ones / scales)[:, None] - (others / scales)[None]) ** 2
-        distance = _ROOT5 * np.sqrt(apart.sum(axis=-1))
+    @cached_property
+    def _told(self) -> np.ndarray | None:
+        return self.trend.told(self.alphas) if self.trend else None
+
+    def _kernel(self, metric: int, asked: np.ndarray, told: np.ndarray | None) -> np.ndarray:
+        """Covariances, standardised, between the points and ``asked`` ``(m, K)``, of which a trend ``told``: ``(n, m)``."""
+        distance = _ROOT5 * np.sqrt(_apart(self.alphas, asked, self.length_scales[metric]))
         over_alphas = self.output_scales[metric] * (1 + distance + distance**2 / 3) * np.exp(-distance)
-        return over_alphas + self.trend.kernel(metric, ones, others) if self.trend else over_alphas
+        return over_alphas + self.trend.kernel(metric, self._told, told) if self.trend else over_alphas
+
+
+def _apart(ones: np.ndarray, others: np.ndarray, scales: np.ndarray) -> np.ndarray:
+    """Squared distances between rows ``(n, D)`` and ``(m, D)``, in length scales ``(D,)``: ``(n, m)``."""
+    return sum((a[:, None] - b[None]) ** 2 for a, b in zip((ones / scales).T, (others / scales).T, strict=True))
 
 
 @dataclass(frozen=True)
@@ -203,10 +221,13 @@ class Trend:
     def __post_init__(self) -> None:
         _freeze(self, ("length_scales", "output_scales"))
 
+    def told(self, alphas: np.ndarray) -> np.ndarray:
+        """What the survey says of alphas ``(n, K)``: ``(n, Q)``, 0 and 1 being the ends of each quantity's range over its own."""
+        return quantities(self.survey, alphas)
+
     def kernel(self, metric: int, ones: np.ndarray, others: np.ndarray) -> np.ndarray:
-        """Covariances of a metric between alphas ``(n, K)`` and ``(m, K)``, standardised: ``(n, m)``."""
-        (a, b), scales = (quantities(self.survey, alphas) for alphas in (ones, others)), self.length_scales[metric]
-        return self.output_scales[metric] * np.exp(-0.5 * (((a[:, None] - b[None]) / scales) ** 2).sum(axis=-1))
+        """Covariances of a metric between merges of which the survey ``told`` ``(n, Q)`` and ``(m, Q)``: ``(n, m)``."""
+        return self.output_scales[metric] * np.exp(-0.5 * _apart(ones, others, self.length_scales[metric]))
 
     def to_dict(self) -> dict[str, Any]:
         """Lists of numbers, as JSON takes them."""
@@ -220,9 +241,9 @@ class Trend:
 
 
 def quantities(survey: Predictor, alphas: np.ndarray) -> np.ndarray:
-    """What a survey says of alphas ``(n, K)``: ``(n, Q)``, 0 and 1 being the ends of each quantity's range over its own."""
+    """As ``Trend.told``, of a survey that no trend has yet."""
     lowest, span = survey.values.min(axis=0), np.ptp(survey.values, axis=0)
-    return (survey.predict(alphas)[0] - lowest) / np.where(span > 0, span, 1.0)
+    return (survey.means(alphas) - lowest) / np.where(span > 0, span, 1.0)
 
 
 _ARRAYS = tuple(field.name for field in fields(Predictor) if field.name != "trend")

@@ -237,7 +237,7 @@ def _candidates(surrogate: Surrogate, observed: Sequence[Observation], seed: int
         moved = random.random(near.shape) < max(0.5, 1 / len(free))
         near = np.clip(near + moved * random.normal(0, _REACH, near.shape), 0, 1)
         places = np.array(_all_over(num_blocks, steps))
-        expected = places[unbeaten(surrogate.predict(places)[0])]
+        expected = places[unbeaten(surrogate.predictor.means(places))]
         if len(expected) > _EXPECTED:
             expected = expected[random.choice(len(expected), _EXPECTED, replace=False)]
         found = np.concatenate([drawn, near, expected])
