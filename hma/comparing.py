@@ -30,7 +30,7 @@ METHODS = {
     TWO_SIDED: "alphas by both sides' own answers, along the path that the balance draws; it uses the tasks' prompts, no labels",
     TWO_SIDED_FREE: "the same with what the reference writes from nothing; no prompts of tasks",
     ADAMERGING: "adamerging:GROUP, alphas fitted on labelled validation items of an ability group at each mean alpha",
-    SEARCH: "Bayesian optimisation of the front over block alphas, on validation items",
+    SEARCH: "Bayesian optimisation of the front over block alphas, on validation items, without a survey",
     SURVEYED: "the same, told first how likely merges find both sides' own answers; it uses the tasks' prompts, no labels",
     RANDOM: "alphas at random",
     OFFSET: "offset:0|0|-0.1, model averaging with a difference for each block; alphas beyond 0 or 1 stay there",

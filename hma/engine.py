@@ -107,11 +107,14 @@ class Engine:
         Raises SuiteError for a suite that cannot be opened.
         """
         wanted = Job(0, study, None, survey_key(study, survey), SURVEY, survey=survey)
-        return self._jobs.ask(wanted, priority, lambda: self.surveyed(study, survey) is not None)
+        return self._jobs.ask(wanted, priority, lambda: self._surveyed(wanted.key, survey) is not None)
 
     def surveyed(self, study: Study, survey: Survey) -> Surveyed | None:
         """A survey that the store has whole."""
-        kept = self.store.kept([key := survey_key(study, survey)])
+        return self._surveyed(survey_key(study, survey), survey)
+
+    def _surveyed(self, key: str, survey: Survey) -> Surveyed | None:
+        kept = self.store.kept([key])
         found = Surveyed.from_dict(kept[key]) if key in kept else None
         return found if found and len(found.values) == survey.num_merges else None
 

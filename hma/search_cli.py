@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -13,10 +14,12 @@ from hma.board import Board
 from hma.comparing import SEARCH, SURVEYED, Budget
 from hma.core.question import Reply
 from hma.core.recipe import Recipe
+from hma.core.study import Study
 from hma.core.survey import Survey
 from hma.engine import Engine, Job
 from hma.measuring import measured, watched
 from hma.methods.fitting import can_survey
+from hma.store import Store
 from hma.verb import verb
 
 
@@ -43,13 +46,13 @@ def search(
     on these items: report it on test items.
     """
     study = chosen.study()
-    survey = can_survey(study) if survey is None else survey
-    spent = Budget(budget, blocks.partition(study.num_layers), search_seed, survey=survey)
-    opened = chosen.open_store()
+    opened, spent = chosen.open_store(), Budget(budget, blocks.partition(study.num_layers), search_seed)
+    surveyed, why = _is_surveyed(opened, study, spent, survey)
+    spent = replace(spent, survey=surveyed)
     with Engine(opened) as engine:
 
         def measure(recipes: Sequence[Recipe]) -> None:
-            measured(engine, study, recipes, SURVEYED if survey else SEARCH, as_json)
+            measured(engine, study, recipes, SURVEYED if surveyed else SEARCH, as_json)
 
         replies: list[Reply] = []
 
@@ -60,18 +63,30 @@ def search(
     points = [point for recipe in recipes if (point := opened.point(study.point_key(recipe), study.num_items))]
     if as_json:
         turns = [reply.to_dict() for reply in replies]
-        report.print_json({"items": report.items_dict(study), "points": [point.to_dict() for point in points], "replies": turns})
+        found = {"items": report.items_dict(study), "survey": surveyed, "points": [point.to_dict() for point in points]}
+        report.print_json(found | {"replies": turns})
         return
     report.print_points(study, points, Board.read(opened, study).reference)
     console = Console(highlight=False, soft_wrap=True)
-    if survey:
-        console.print(
-            f"A survey came first: how likely {Survey(spent.partition).num_merges} merges find the policy's answers and the "
-            "reference's own to task prompts, which the paper's HMA does not use. No labels."
-        )
+    console.print(why.format(Survey(spent.partition).num_merges))
     console.print(text.advice(replies, spent.partition.block_names()))
     if study.split == "validation":
         console.print(
             f"These alphas were chosen on the {text.items(study)}: what is best among them was lucky there, too. Measure those "
             "that you choose with --split test."
         )
+
+
+def _is_surveyed(store: Store, study: Study, spent: Budget, wanted: bool | None) -> tuple[bool, str]:
+    """Whether a search has a survey, and why, to be said: what was asked for, else what it began with, else where it can."""
+    told = (
+        "A survey came first: how likely {} merges find the policy's answers and the reference's own to task prompts, which the "
+        "paper's HMA does not use. No labels."
+    )
+    if wanted is not None:
+        return wanted, told if wanted else "No survey came first, as was asked for."
+    if searching.is_begun(store, study, spent) and not searching.is_begun(store, study, replace(spent, survey=True)):
+        return False, "No survey came first: this search was begun without one. For another, with one: --survey."
+    if can_survey(study):
+        return True, told
+    return False, "No survey came first: the suite has no training prompts that its first reward could judge answers to."

@@ -20,6 +20,9 @@ from hma.store import Store
 SEARCHED = "search"
 """The kind of what is kept of a search that learns from other points: its replies in their order, each as ``Reply.to_dict``."""
 
+WITHOUT = "--no-survey on the command line, or the switch on the page"
+"""How a search is had without a survey."""
+
 Measure = Callable[[Sequence[Recipe]], object]
 Wait = Callable[[Job], Job]
 """A question's job to the same once it is over."""
@@ -88,7 +91,6 @@ def run(
     that could not be answered, or a survey that could not be made.
     """
     partition, store, key = budget.partition, engine.store, _key(study, budget)
-    surveyed = _surveyed(engine, study, Survey(partition, budget.seed), wait) if budget.survey else None
     kept = store.kept([key]).get(key, []) if learns else []
 
     def ask(question: Question) -> Reply:
@@ -105,12 +107,19 @@ def run(
 
     recipes: list[Recipe] = []
     begun = [Reply.from_dict(data) for data in kept]
+    is_asked = budget.survey and len(begun) < budget.points
+    surveyed = _surveyed(engine, study, Survey(partition, budget.seed), wait) if is_asked else None
     for turn in turns(partition.num_blocks, budget.points, ask, known, budget.seed, begun=begun, surveyed=surveyed):
         if tell:
             tell(turn.reply)
         recipes += (new := [Recipe(partition, alphas) for alphas in turn.reply.alphas])
         measure(new)
     return recipes
+
+
+def is_begun(store: Store, study: Study, budget: Budget) -> bool:
+    """Whether the store has replies of a search that learns, of any length."""
+    return bool(store.kept([_key(study, budget)]))
 
 
 def _key(study: Study, budget: Budget) -> str:
@@ -126,10 +135,13 @@ def _asked(engine: Engine, study: Study, question: Question, wait: Wait | None) 
 
 
 def _surveyed(engine: Engine, study: Study, survey: Survey, wait: Wait | None) -> Surveyed:
-    found = engine.surveyed(study, survey)
-    if found is None:
+    if (found := engine.surveyed(study, survey)) is not None:
+        return found
+    try:
         _over(engine, lambda: engine.survey(study, survey, SWEEP), wait)
-        found = engine.surveyed(study, survey)
+    except Refused as error:
+        raise Refused(f"No survey was made. {error} A search goes without one, too: {WITHOUT}.") from None
+    found = engine.surveyed(study, survey)
     assert found is not None
     return found
 

@@ -65,8 +65,8 @@ ALLOWED = {
     "searching": {"comparing", "core", "engine", "errors", "store"},
     "compare_cli": {"comparing", "core", "engine", "fit_cli", "measuring", "options", "report", "searching", "store"}
     | {"study", "verb"},
-    "search_cli": {"board", "comparing", "core", "engine", "measuring", "methods", "options", "report", "searching", "text"}
-    | {"verb"},
+    "search_cli": {"board", "comparing", "core", "engine", "measuring", "methods", "options", "report", "searching", "store"}
+    | {"text", "verb"},
     "front_cli": {"lookup", "options", "report", "verb"},
     "handout_cli": {"board", "core", "errors", "evaluate", "handout", "lookup", "options", "report", "samples", "store", "text"}
     | {"verb"},

@@ -60,7 +60,10 @@ def test_it_tells_why_and_how_well_its_points_predict_one_another(options, store
     assert [reply["why"] for reply in replies[:7]] == ["start"] * 7
     assert all(reply["why"] in ("front", "spread") and len(reply["errors"]) == 2 for reply in replies[7:])
     said = " ".join(hma(*asked).stdout.split())
-    assert "Points chosen: 7 to begin with, 2 " in said and "survey" not in said
+    assert "Points chosen: 7 to begin with, 2 " in said and "No survey came first, as was asked for." in said
+    assert json.loads(done.stdout)["survey"] is False
+    begun = " ".join(hma("search", *asked[2:]).stdout.split())
+    assert "No survey came first: this search was begun without one." in begun and "Points chosen: 7 to begin with" in begun
     errors = replies[-1]["errors"]
     assert f"with an error of {errors[0]:.2f} (reward) and {errors[1]:.2f} (mean ability) of their spread" in said
 
@@ -70,22 +73,27 @@ def test_a_survey_comes_first_and_is_told(options, store, tmp_path):
     done = hma("search", "--budget", BUDGET, "--store", store, *options)
     said = " ".join(done.stdout.split())
     assert "A survey came first: how likely 34 merges find the policy's answers" in said
-    assert searched("--budget", 5, "--store", store, *options) != searched(
-        "--budget", 5, "--no-survey", "--store", store, *options
+    fresh = tmp_path / "fresh.sqlite", tmp_path / "plain.sqlite"
+    told, plain = (
+        searched("--budget", 5, flag, "--store", place, *options)
+        for flag, place in zip(("--survey", "--no-survey"), fresh, strict=True)
     )
+    assert told[:2] == plain[:2] and told[2:] != plain[2:]
     suite = json.loads((bare := shutil.copytree(options[5].parent, tmp_path / "suite") / "suite.json").read_text())
     del suite["reward"]["prompts"]["train"]
     bare.write_text(json.dumps(suite))
     without = [*options[:5], bare, "--budget", 5, "--store", tmp_path / "points.sqlite"]
-    assert len(searched(*without)) == 5
+    assert "No survey came first: the suite has no training prompts" in " ".join(hma("search", *without).stdout.split())
     refused = hma("search", "--survey", *without)
-    assert refused.returncode == 2 and "names no training prompts" in refused.stderr
+    assert refused.returncode == 2 and "names no training prompts" in " ".join(refused.stderr.split())
+    assert "A search goes without one, too: --no-survey" in " ".join(refused.stderr.split())
 
 
 def test_surveyed_and_plain_searches_are_two_methods(options, store):
     done = hma("compare", "--methods", "ma,search,surveyed-search", "--budget", 6, "--store", store, *options, "--json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
+    assert found["methods"]["search"]["measured"] != found["methods"]["surveyed-search"]["measured"]
     assert {len({tuple(a) for a in found["methods"][name]["measured"]}) for name in ("search", "surveyed-search")} == {6}
     assert any("Its survey comes on top of its budget" in said for said in found["words"])
 

@@ -95,12 +95,12 @@ class Splits:
         return self.known(alphas, on_test)
 
     def survey(self, seed: int) -> tuple[Surveyed, float | None]:
-        """A survey, and the seconds that it took, its texts not among them; None where the store had it already."""
+        """A survey, and the seconds that it took from its first text on; None where the store had any of it already."""
         survey = Survey(self.validation.partition(3), seed)
         job = self.engine.survey(self.validation, survey)
         began = None
         while not job.is_over:
-            if began is None and job.stage.startswith("surveying"):
+            if began is None and job.stage.startswith("writing") and " 0 of " in job.stage:
                 began = time.perf_counter()
             job = self.engine.wait(job.id, timeout=0.02)
         found = self.engine.surveyed(self.validation, survey)

@@ -24,8 +24,7 @@ LADDER = 21
 def spread_first(num_blocks: int, is_surveyed: bool = False) -> int:
     """How many points of a search are spread before anything is suggested: both ends, MA, and one or two beside for each block.
 
-    After a survey these are a few more, and lie on what it takes for the front.
-
+    After a survey they are some more, as many for each block again, and lie on what it takes for the front.
 
     Whatever the budget is, so that a search with a larger one goes on where one with a smaller one ended. While they do not
     tell enough, it spreads on.

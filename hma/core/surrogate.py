@@ -25,7 +25,8 @@ _ROOT5 = np.sqrt(5.0)
 class LeaveOneOut:
     """How each metric of each point is predicted from all the others, in the metrics' own units: arrays ``(n, M)``.
 
-    ``means`` and ``deviations`` are of what would be measured there: item noise is part of the deviation. The kernel and the
+    ``means`` and ``deviations`` are of what would be measured there: item noise, or of a predictor with a trend the trend's
+    share of it, is part of the deviation. The kernel and the
     constant mean stay as fitted to all points.
     """
 
@@ -183,8 +184,9 @@ class Predictor:
         """For each metric the Cholesky factor of kernel and noise, ``(n, n)``, and the points' weights, ``(n,)``."""
         centre, spread = self.standardisation
         solved = []
+        share = self.trend.noise_share if self.trend else 1.0
         for metric in range(len(self.constants)):
-            noise = np.maximum(self.variances[:, metric] / spread[metric] ** 2, LEAST_NOISE)
+            noise = np.maximum(share * self.variances[:, metric] / spread[metric] ** 2, LEAST_NOISE)
             factor = np.linalg.cholesky(self._kernel(metric, self.alphas, self._told) + np.diag(noise))
             residual = (self.values[:, metric] - centre[metric]) / spread[metric] - self.constants[metric]
             solved.append((factor, np.linalg.solve(factor.T, np.linalg.solve(factor, residual))))
@@ -211,12 +213,14 @@ class Trend:
     """What metrics have in common with two or more quantities that are known everywhere: an RBF kernel over these.
 
     ``survey`` predicts the quantities, Q of them, at any alphas; ``length_scales`` ``(M, Q)`` are in units of their ranges over
-    what was surveyed, ``output_scales`` ``(M,)`` as those of ``Predictor``.
+    what was surveyed, ``output_scales`` ``(M,)`` as those of ``Predictor``. ``noise_share`` is how much of the points' variances
+    counts as noise beside it.
     """
 
     survey: Predictor
     length_scales: np.ndarray
     output_scales: np.ndarray
+    noise_share: float = 1.0
 
     def __post_init__(self) -> None:
         _freeze(self, ("length_scales", "output_scales"))
@@ -232,12 +236,12 @@ class Trend:
     def to_dict(self) -> dict[str, Any]:
         """Lists of numbers, as JSON takes them."""
         scales = {"length_scales": self.length_scales.tolist(), "output_scales": self.output_scales.tolist()}
-        return {"survey": self.survey.to_dict(), **scales}
+        return {"survey": self.survey.to_dict(), **scales, "noise_share": self.noise_share}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Trend:
         """The inverse of ``to_dict``."""
-        return cls(Predictor.from_dict(data["survey"]), data["length_scales"], data["output_scales"])
+        return cls(Predictor.from_dict(data["survey"]), data["length_scales"], data["output_scales"], data["noise_share"])
 
 
 def quantities(survey: Predictor, alphas: np.ndarray) -> np.ndarray:

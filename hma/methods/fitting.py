@@ -13,6 +13,7 @@ from hma.core.fit import Fit
 from hma.core.recipe import Recipe, digest
 from hma.core.study import Study
 from hma.core.survey import SURVEY, Survey
+from hma.evaluate.chat import FILE
 from hma.evaluate.suite import Suite, load_suite
 
 TEXTS, DRAFT, STEPS = "texts", "draft", "steps"
@@ -69,9 +70,9 @@ def survey_key(study: Study, survey: Survey) -> str:
 
 
 def can_survey(study: Study) -> bool:
-    """Whether the suite has what a survey's texts are made of: training prompts, and abilities."""
+    """Whether the suite has what a survey's texts are made of: training prompts, a reward that can judge answers, abilities."""
     suite = fitting_suite(study)
-    return bool(suite.chat.training and suite.abilities)
+    return bool(suite.chat.training and suite.abilities) and suite.chat.rewards[0].baseline != FILE
 
 
 def kept_of_survey(study: Study, survey: Survey) -> list[str]:

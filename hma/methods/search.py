@@ -42,6 +42,9 @@ front that the surrogate expects."""
 _LOOKED_AT = 10_000
 """Merges among which an expected front is looked for: all of a small ladder, or so many spread over the cube."""
 
+_FRONT = 1000
+"""Merges of a survey's front that are weighed against one another at most."""
+
 _UNSHARED = 0.1
 """The share of a point's own variance that is told as its noise with a survey. Merges answer the same items, so that most of it
 is shared, and a survey says so much of a merge that all of it would hide what is left to learn."""
@@ -77,11 +80,12 @@ def design(num_blocks: int, count: int, seed: int = 0, steps: int = LADDER) -> l
     return list(found)[:wanted]
 
 
-def design_after(surveyed: Surveyed, count: int, steps: int = LADDER) -> list[Alphas]:
+@functools.lru_cache(maxsize=8)
+def design_after(surveyed: Surveyed, count: int, steps: int = LADDER) -> tuple[Alphas, ...]:
     """``count`` different alphas to begin with where a survey says what each side makes of all merges: ends, and its front.
 
     Of the merges that no other beats in both likelihoods, those that add most to the hypervolume of these, one after the other.
-    A smaller count is the beginning of a larger. Fewer come back only where that front has no more.
+    A smaller count is the beginning of a larger. Where that front has no more, it goes on as ``design`` does.
     """
     survey, num_blocks = _of_survey(surveyed), len(surveyed.alphas[0])
     ends = [(0.0,) * num_blocks, (1.0,) * num_blocks]
@@ -89,10 +93,12 @@ def design_after(surveyed: Surveyed, count: int, steps: int = LADDER) -> list[Al
     plane = -quantities(survey, np.array(places))  # Both to be high: unlikelihood is what a survey tells.
     worst, chosen = plane[:2].min(axis=0), [0, 1]
     left = [int(place) for place in np.flatnonzero(unbeaten(plane)) if place > 1]
+    left = left[:: -(-len(left) // _FRONT)] if left else []
     while left and len(chosen) < count:
         gains = [moocore.hypervolume(plane[[*chosen, place]], ref=worst, maximise=True) for place in left]
         chosen.append(left.pop(int(np.argmax(gains))))
-    return [places[place] for place in chosen[:count]]
+    found = dict.fromkeys(places[place] for place in chosen)
+    return tuple(found | dict.fromkeys(design(num_blocks, 2 * count, steps=steps)))[:count]
 
 
 @functools.lru_cache(maxsize=8)
@@ -119,12 +125,11 @@ def corner_at(observed: Sequence[Observation]) -> Corner | None:
 
 def fitted(observed: Sequence[Observation], surveyed: Surveyed | None = None) -> Surrogate:
     """The surrogate of reward (metric 0) and ability (metric 1). Raises ValueError for too few observations."""
-    share = _UNSHARED if surveyed else 1.0
     return fit(
         [o.alphas for o in observed],
         [(o.reward, o.ability) for o in observed],
-        [(share * o.reward_variance, share * o.ability_variance) for o in observed],
-        _of_survey(surveyed) if surveyed else None,
+        [(o.reward_variance, o.ability_variance) for o in observed],
+        *((_of_survey(surveyed), _UNSHARED) if surveyed else ()),
     )
 
 
@@ -184,7 +189,7 @@ def ask(
     missing = [a for place, a in enumerate(wanted) if a not in taken and (place < 2 or place < start - others)]
     if missing:
         return Asked(tuple(missing[:num]), "start")
-    surrogate, corner = fitted(observed, surveyed) if len(taken) >= len(wanted) else None, corner_at(observed)
+    surrogate, corner = fitted(observed, surveyed) if len(taken) >= start else None, corner_at(observed)
     if surrogate is not None and corner is not None and surrogate.knows:
         return Asked(tuple(suggest(surrogate, observed, corner, num, seed + len(taken), steps)), "front", surrogate)
     more = (a for a in design(num_blocks, len(taken) + start + num, seed, steps) if a not in taken)

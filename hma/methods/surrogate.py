@@ -77,14 +77,16 @@ class Surrogate:
         The rule: for every metric the block's length scale is ``LONG`` or more, and its whole range moves the predicted mean,
         on average over the cube, by less than ``APART`` standard errors of a typical point. So little must all of them
         together move it, too, for many small effects make a large one: until they do, the strongest of them counts as one with
-        an effect. And so does one that moves it more than half as far as the weakest of those: equals share one fate.
+        an effect. And so does one that moves it more than half as far as the weakest of those: equals share one fate. With a
+        survey length scales say nothing of a block, since they are of what the survey leaves: what the block moves decides alone.
         """
         found = self.predictor
         sobol = torch.quasirandom.SobolEngine(found.alphas.shape[1], scramble=True, seed=0).draw(_ASKED, dtype=_DTYPE)
         asked = np.concatenate([found.alphas, sobol.numpy()])
         noise = np.maximum(found.noise, math.sqrt(LEAST_NOISE) * found.standardisation[1])
         moved = found.change(asked) / noise[:, None]
-        alone = ((found.length_scales >= LONG) & (moved < APART)).all(axis=0)
+        is_long = (found.length_scales >= LONG) | (found.trend is not None)
+        alone = (is_long & (moved < APART)).all(axis=0)
         strength = moved.max(axis=0)
         left = sorted(np.flatnonzero(alone), key=lambda block: strength[block])
         weakest = strength[~alone].min(initial=np.inf)
@@ -105,6 +107,7 @@ def fit(
     values: Sequence[Sequence[float]],
     variances: Sequence[Sequence[float]],
     survey: Predictor | None = None,
+    noise_share: float = 1.0,
 ) -> Surrogate:
     """A surrogate of ``values`` ``(n, M)`` with their ``variances`` ``(n, M)``, measured at ``alphas`` ``(n, K)`` in [0, 1].
 
@@ -112,7 +115,8 @@ def fit(
     ones under BoTorch's prior of length scales, which grow as the root of the number of blocks (Hvarfner et al. 2024), and a
     log-normal prior of output scales of median e, since a trend across the whole range varies more than its points. The
     points' order changes nothing. With a ``survey`` values follow what it says, by an RBF kernel over its quantities, and the
-    kernel over alphas is for the rest: its output scale has a prior of median exp(-2).
+    kernel over alphas is for the rest: its output scale has a prior of median exp(-2), and of the variances only the
+    ``noise_share`` counts as noise.
 
     Raises ValueError for arrays that do not fit together, are not finite, or hold fewer than ``FEWEST`` points.
     """
@@ -120,7 +124,7 @@ def fit(
     centre, spread = standardisation(points[1])
     outputs, noise = (
         torch.tensor(array, dtype=_DTYPE)
-        for array in ((points[1] - centre) / spread, np.maximum(points[2] / spread**2, LEAST_NOISE))
+        for array in ((points[1] - centre) / spread, np.maximum(noise_share * points[2] / spread**2, LEAST_NOISE))
     )
     num_blocks, num_metrics = points[0].shape[1], outputs.shape[1]
     with one_quiet_thread():
@@ -130,7 +134,7 @@ def fit(
     rest, trend = (kernel, None) if survey is None else kernel.kernels
     scales = _scales(rest, num_metrics)
     constants = model.mean_module.constant.detach().numpy().reshape(-1)
-    found = Trend(survey, *_scales(trend, num_metrics)) if survey is not None else None
+    found = Trend(survey, *_scales(trend, num_metrics), noise_share) if survey is not None else None
     return Surrogate(model, Predictor(*points, *scales, constants, found))
 
 

@@ -16,9 +16,6 @@ from hma.errors import FitError
 from hma.methods.objective import Likelihood
 from hma.methods.texts import Text
 
-_AT_A_TIME = 8
-"""Merges after which what there is is kept."""
-
 
 def merges(survey: Survey) -> list[Alphas]:
     """Both ends, the policy first, and a scrambled Sobol sequence: the alphas that are surveyed, in their order."""
@@ -35,7 +32,7 @@ def surveyed(
     keep: Callable[[Surveyed], object],
     progress: Callable[[int, int], object],
 ) -> Surveyed:
-    """The whole survey of both sides' texts, from where it was ``begun``; ``keep`` is told of it every few merges, and last.
+    """The whole survey of both sides' texts, from where it was ``begun``; ``keep`` is told of it after each merge.
 
     Raises FitError where a likelihood is no number.
     """
@@ -49,9 +46,8 @@ def surveyed(
         if not math.isfinite(policys + references):
             raise FitError(
                 f"The likelihood of the texts is no number at alphas {', '.join(f'{a:.3g}' for a in wanted[place])}. The "
-                "checkpoints may be broken, or need another dtype. Search without a survey: --no-survey."
+                "checkpoints may be broken, or need another dtype."
             )
         found.append((policys, references))
-        if len(found) % _AT_A_TIME == 0 or len(found) == len(wanted):
-            keep(Surveyed(tuple(wanted[: len(found)]), tuple(found)))
+        keep(Surveyed(tuple(wanted[: len(found)]), tuple(found)))
     return Surveyed(tuple(wanted), tuple(found))

@@ -17,6 +17,7 @@ from hma.errors import HmaError
 from hma.evaluate.chat import Chat
 from hma.evaluate.prompts import Prompt
 from hma.evaluate.suite import find_suite, load_suite, suite_sizes
+from hma.methods import fitting
 from hma.process import COMMAND
 from hma.roots import Roots
 from hma.runs import Runs
@@ -177,6 +178,11 @@ def chat(of: Study) -> Chat:
     return _chat(of.suite_path, of.split, of.size, of.program, of.suite)
 
 
+def can_survey(of: Study) -> bool:
+    """Whether a search of a study may have a survey first."""
+    return _can_survey(of, of.suite)
+
+
 def warm(of: Study) -> None:
     """Start the worker for a study's pair in the background, the first time that this is asked; not while it has other work, and
     not where all is read-only."""
@@ -195,7 +201,7 @@ def is_warmed(of: Study) -> bool:
 
 def forget_studies() -> None:
     """Read pair and suite from disk again at the next use."""
-    for cached in (_study, _sizes, _chat):
+    for cached in (_study, _sizes, _chat, _can_survey):
         cached.clear()
 
 
@@ -232,6 +238,11 @@ def _sizes(suite: str) -> dict[str, int]:
 @st.cache_resource(show_spinner=False, max_entries=16)
 def _chat(suite_path: str, split: str, size: str, program: str, fingerprint: str) -> Chat:
     return load_suite(suite_path, split, size, program).chat
+
+
+@st.cache_resource(show_spinner=False, max_entries=16)
+def _can_survey(_of: Study, fingerprint: str) -> bool:
+    return fitting.can_survey(_of)
 
 
 @st.cache_resource(show_spinner=False, max_entries=16)

@@ -31,10 +31,12 @@ def figure(
     theme: str = "light",
     reward: Axis | None = None,
     revision: int = 0,
+    pinned: Point | None = None,
 ) -> dict[str, Any]:
     """The chart of one study's points as a Plotly figure.
 
     ``ends`` are the reference and the policy. ``selected`` is the key of the point with the ring;
+    ``pinned`` is the one with the square and the letter B;
     ``range_mode`` is one of ``ranges.MODES``; ``bars`` says whose 95 % bars are drawn: "none", "front"
     (and the selection) or "all" (up to ``BARS_FOR_ALL`` points). Figures of another ``revision`` differ
     even if they look the same, which is how a page has its chart drawn afresh.
@@ -49,6 +51,8 @@ def figure(
         style = {"symbol": series.symbol, "colour": series.colour or INK[theme], "size": series.size}
         data += _bars([p for p in kind if p.key in barred], style["colour"])
         data += _markers(kind, members, {"name": series.title, "legendgroup": series.name, "type": scatter}, style)
+    if pinned is not None:
+        data.append(_pin(pinned, theme))
     data.append(_picker(points, selected, members, theme, scatter))
     return {"data": data, "layout": layout(points, front, ends, selected, range_mode, theme, reward, revision)}
 
@@ -115,6 +119,25 @@ def _markers(points: Sequence[Point], members: set[str], common: dict[str, Any],
     if traces:
         traces[-1]["showlegend"] = True
     return traces
+
+
+def _pin(point: Point, theme: str) -> dict[str, Any]:
+    """A square about the pinned point, with its letter."""
+    return {
+        "type": "scatter",
+        "mode": "markers+text",
+        "x": [point.reward.value],
+        "y": [point.ability.value],
+        "text": ["<b>B</b>"],
+        "textposition": "top right",
+        "textfont": {"size": 14, "color": INK[theme]},
+        "marker": {"symbol": "square-open", "size": 20, "color": INK[theme], "line": {"width": 2}},
+        "selected": {"marker": {"opacity": 1}},
+        "unselected": {"marker": {"opacity": 1}},
+        "cliponaxis": False,
+        "hoverinfo": "skip",
+        "showlegend": False,
+    }
 
 
 def _bars(points: Sequence[Point], colour: str) -> list[dict[str, Any]]:

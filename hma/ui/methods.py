@@ -101,7 +101,10 @@ def _cost(board: Board, plan: Plan, missing: int | None) -> str:
         rest = " What the same search has measured before is not measured again. Choosing each one takes a little besides."
         if plan.budget.survey:
             merges = Survey(plan.budget.partition).num_merges
-            rest += f" Before them {merges} merges read both models' own answers, which takes less than as many points."
+            rest += (
+                f" Before them {merges} merges read both models' own answers, which are written first. That uses task "
+                "prompts, which the paper's HMA does not; no labels."
+            )
     return f"{points}{known}.{rest}"
 
 

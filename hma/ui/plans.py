@@ -17,8 +17,8 @@ from hma.core.partition import Partition
 from hma.core.study import Study
 from hma.errors import AlphasError
 from hma.methods import sweeps
-from hma.methods.fitting import can_survey
 from hma.runs import AGAIN, Plan
+from hma.ui import access
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ _COMPARED = {
     OFFSET: "MA with differences",
     SURVEYED: "Search after a survey",
 }
-"""Titles of methods that are compared and not started on the page."""
+"""Titles of methods that are compared and not started on the page, or there under another's name."""
 
 COMPARE = "compare"
 """What the store says of points that a comparison has measured: those that others chose, and the ends."""
@@ -180,12 +180,12 @@ def _search(study: Study) -> Plan:
         help="Both ends are among them, unless these are measured. It learns from all that is measured of this study already.",
     )  # fmt: skip
     seed = st.number_input("Seed", 0, 10**6, 0, key="plan_seed", help="The same seed makes the same search.")
-    can = can_survey(study)
+    can = access.can_survey(study)
     survey = st.toggle(
         "Survey first: how likely merges find both models' own answers", can, key="plan_survey" if can else "plan_no_survey",
         disabled=not can,
-        help="It uses task prompts, which the paper's HMA does not, and no labels. It tells where to begin, and what to expect."
-        if can else "The suite has no training prompts, whose answers a survey would read.",
+        help="It tells where to begin, and what to expect of merges that nobody measured."
+        if can else "The suite has no training prompts that its first reward could judge answers to, which a survey would read.",
     )  # fmt: skip
     return Plan.search(Budget(int(points), partition, int(seed), survey=survey))
 

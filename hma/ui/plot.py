@@ -67,12 +67,14 @@ def _make_figure(board: Board, range_mode: str, bars: str) -> None:
     """The figure and its picture, made again only when results or settings changed: a changed figure loses zoom and selection."""
     view = state.view()
     theme = st.context.theme.type or "light"
-    made_of = (board.study.view, board.revision, view.ring, view.drawing, range_mode, bars, theme)
+    pinned = state.pinned(board)
+    pin = pinned.key if pinned else None
+    made_of = (board.study.view, board.revision, view.ring, view.drawing, range_mode, bars, theme, pin)
     if st.session_state.get("figure_of") != made_of:
         st.session_state["figure_of"] = made_of
         st.session_state["figure"] = chart.figure(
             board.points, board.front, (board.reference, board.policy), view.ring, range_mode, bars, theme,
-            board.study.reward, view.drawing,
+            board.study.reward, view.drawing, pinned,
         )  # fmt: skip
         st.session_state["glimpse"] = glimpse.sheet(st.session_state["figure"], PLACE)
 

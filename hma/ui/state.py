@@ -10,6 +10,8 @@ value stands. So a widget whose value was set gets a new key, of which the brows
 
 from __future__ import annotations
 
+import hashlib
+import re
 import secrets
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
@@ -25,6 +27,9 @@ _VIEW = "view"
 
 Stand = tuple[Partition, tuple[float, ...]]
 """Where the sliders stand: over which partition, and on which alphas."""
+
+_COOKIE = "_streamlit_xsrf"
+"""The cookie that Streamlit gives every browser: two tabs have one, and it stays when a page is loaded again."""
 
 _REMEMBERED = 100
 """Moves of sliders that can be undone."""
@@ -70,19 +75,34 @@ class View:
 
 
 def asker() -> str:
-    """What this session's requests are known by, to tell them from others': opaque, and said to nobody."""
-    return st.session_state.setdefault("asker", secrets.token_hex(8))
+    """What this browser's requests are known by, to tell them from others': opaque, and said to nobody."""
+    if "asker" not in st.session_state:
+        st.session_state["asker"] = _browser(str(st.context.cookies.get(_COOKIE, ""))) or secrets.token_hex(8)
+    return st.session_state["asker"]
+
+
+def _browser(cookie: str) -> str | None:
+    """A name for the browser that holds a cookie against forgery, which outlives a reload; None for any other text.
+
+    Its form is Tornado's: ``2|mask|masked token|time``, with another mask every time, in hexadecimal digits.
+    """
+    match = re.fullmatch(r"2\|([0-9a-f]{8})\|([0-9a-f]{32,})\|\d+", cookie)
+    if match is None:
+        return None
+    mask, masked = (bytes.fromhex(part) for part in match.groups())
+    token = bytes(byte ^ mask[place % len(mask)] for place, byte in enumerate(masked))
+    return hashlib.sha256(b"asker" + token).hexdigest()[:16]
 
 
 def whose(askers: Collection[str]) -> str:
-    """Whether a request is this session's own; nothing for one that nobody asked for."""
+    """Whether a request is this browser's own; nothing for one that nobody asked for."""
     if not askers:
         return ""
     return "yours" if asker() in askers else "someone else's"
 
 
 def is_others(askers: Collection[str]) -> bool:
-    """Whether anybody but this session asked for a request."""
+    """Whether anybody but this browser asked for a request."""
     return bool(set(askers) - {asker()})
 
 
@@ -175,7 +195,8 @@ def redo() -> Stand | None:
 
 
 def pin(recipe: Recipe) -> None:
-    """Pin a point as B by anything but its list."""
+    """Pin a point as B by anything but its list; the figure is drawn again with its letter."""
+    redraw()
     change(pinned=recipe, pinning=view().pinning + 1)
 
 

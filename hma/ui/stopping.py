@@ -27,7 +27,7 @@ def question(key: str, askers: Askers, loss: str, stop: Callable[..., None], *ar
         return
     shared = "Someone else asked for this, as you did."
     # A page that is loaded again is another session, to which one's own requests are a stranger's.
-    theirs = "This is someone else's, or yours from another tab."
+    theirs = "This is someone else's."
     st.warning(f"{shared if state.asker() in askers() else theirs} {loss} Cancel it all the same?")
     with st.container(horizontal=True, gap="small"):
         st.button("Cancel it", key=f"{key}_sure", on_click=_stop, args=(stop, *arguments), width="content")

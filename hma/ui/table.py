@@ -24,6 +24,7 @@ _METHODS = {
     "two-sided-free": "a two-sided fit without task prompts",
     "adamerging": "a fit to labels (AdaMerging)",
     "search": "a search",
+    "surveyed-search": "a search after a survey (uses task prompts)",
     "compare": "a comparison",
     "slider": "the sliders",
     "single": "the command line",

@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 import torch
 
-from hma.core.question import Question
+from hma.core.observation import Observation
+from hma.core.partition import Partition
+from hma.core.question import Question, spread_first
 from hma.core.surrogate import Predictor, quantities
 from hma.core.survey import SURVEY, Survey, Surveyed
 from hma.errors import Cancelled, FitError
@@ -63,10 +65,10 @@ def test_stopped_it_goes_on_where_it_was(both, whole):
     with pytest.raises(Cancelled):
         workbench.survey(study, ASKED, part, part.keep, stop)
     key = survey_key(study, ASKED)
-    assert len(part[key]["values"]) == 8
+    assert len(part[key]["values"]) == 11
     told = []
     found = workbench.survey(study, ASKED, part, part.keep, lambda stage, share: told.append((stage, share)))
-    assert told[0][0].startswith("surveying merges: 8 of ") and told[0][1] < 0.5
+    assert told[0][0].startswith("surveying merges: 11 of ") and told[0][1] < 0.5
     assert np.array(found.values) == pytest.approx(np.array(whole[0].values), rel=1e-6)
     assert part.keys() <= set(kept_of_survey(study, ASKED)) and part.written[-1] == SURVEY
     assert Surveyed.from_dict(part[key]) == found
@@ -76,14 +78,16 @@ def test_weights_that_are_no_numbers_are_told(both, monkeypatch):
     study, workbench = both
     monkeypatch.setattr("hma.methods.surveying.Likelihood.value", lambda self, model: float("nan"))
     kept = Kept()
-    with pytest.raises(FitError, match=r"no number at alphas 0, 0, 0.*--no-survey"):
+    with pytest.raises(FitError, match="no number at alphas 0, 0, 0"):
         workbench.survey(study, ASKED, kept, kept.keep)
 
 
 def test_a_larger_seed_and_more_blocks_are_other_surveys(both):
     study, _ = both
     assert merges(ASKED) != merges(Survey(THIRDS, seed=4))
-    assert survey_key(study, ASKED) != survey_key(study, Survey(THIRDS, seed=4))
+    wide = Survey(Partition.equal(3, 2), seed=3)
+    assert len({survey_key(study, survey) for survey in (ASKED, Survey(THIRDS, seed=4), wide)}) == 3
+    assert (len(merges(ASKED)), len(merges(wide))) == (34, 26)
 
 
 # What a search does with one, on a surface that is made up.
@@ -108,9 +112,47 @@ def test_it_begins_on_the_surveys_front():
     from hma.methods.search import design
 
     found = design_after(SURVEYED, 10)
-    assert found[:2] == [(0.0,) * 3, (1.0,) * 3] and len(set(found)) == 10
+    assert found[:2] == ((0.0,) * 3, (1.0,) * 3) and len(set(found)) == 10
     assert found[:6] == design_after(SURVEYED, 6)
     assert area(found) > area(design(3, 10)) * 1.05
+
+
+def test_where_its_front_has_no_more_the_start_is_spread():
+    """All but the ends are worse on both sides than either end: a barrier between the two."""
+    values = tuple((1 + a + 9 * a * (1 - a), 2 - a + 9 * a * (1 - a)) for a in (float(np.mean(place)) for place in PLACES))
+    walled = Surveyed(tuple(PLACES), values)
+    found = design_after(walled, 10)
+    assert len(set(found)) == 10 and found[:2] == ((0.0,) * 3, (1.0,) * 3)
+    told = ask(measure(found), 3, 10, surveyed=walled)
+    assert told.why in ("front", "spread") and told.alphas[0] not in found
+
+
+@pytest.mark.parametrize("num_blocks", [1, 5])
+def test_it_goes_with_any_number_of_blocks(num_blocks):
+    draw = np.random.default_rng(0)
+    places = [(0.0,) * num_blocks, (1.0,) * num_blocks, *map(tuple, draw.random((40, num_blocks)).round(4).tolist())]
+    weights = np.arange(1, num_blocks + 1) / np.arange(1, num_blocks + 1).sum()
+
+    def observed(rows):
+        return [Observation(a, float(5 - 5 * (weights @ np.array(a)) ** 2), 0.01, float(40 * np.mean(a)), 1.0) for a in rows]
+
+    surveyed = Surveyed(tuple(places), tuple((float((weights @ np.array(a)) ** 2), float(-np.mean(a))) for a in places))
+    start = design_after(surveyed, spread_first(num_blocks, True))
+    told = ask(observed(start), num_blocks, len(start), surveyed=surveyed)
+    assert told.why == "front" and told.alphas[0] not in start and len(told.alphas[0]) == num_blocks
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_block_without_effect_is_found_with_it_too(seed):
+    draw = np.random.default_rng(seed)
+    alphas = [(0.0,) * 3, (1.0,) * 3, *map(tuple, draw.random((27, 3)).round(2).tolist())]
+    truth = [(5 * (1 - 0.6 * a - 0.4 * c), 50 * (0.4 * a + 0.6 * c)) for a, _, c in alphas]
+    observed = [
+        Observation(row, r + draw.normal(0, 0.25 * 0.3), 0.25**2, y + draw.normal(0, 3 * 0.3), 9.0)
+        for row, (r, y) in zip(alphas, truth, strict=True)
+    ]
+    surveyed = Surveyed(tuple(PLACES), tuple((0.6 * a + 0.4 * c, -0.4 * a - 0.6 * c) for a, _, c in PLACES))
+    assert fitted(observed, surveyed).inert == fitted(observed).inert == (1,)
 
 
 def test_with_it_few_points_foresee_the_rest():

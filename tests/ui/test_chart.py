@@ -121,6 +121,13 @@ def test_points_are_known_by_their_keys_alone():
     assert visible == sorted(p.key for p in POINTS)
 
 
+def test_a_pinned_point_has_a_letter_and_a_square():
+    (pin,) = [trace for trace in drawn(pinned=POINTS[4])["data"] if trace["mode"] == "markers+text"]
+    assert (pin["x"], pin["y"], pin["text"]) == ([4.0], [90.0], ["<b>B</b>"])
+    assert pin["marker"]["symbol"] == "square-open" and pin["hoverinfo"] == "skip" and "customdata" not in pin
+    assert not [trace for trace in drawn()["data"] if trace["mode"] == "markers+text"]
+
+
 def test_both_ends_are_labelled_and_the_reference_has_its_line():
     layout = drawn()["layout"]
     assert {a["text"] for a in layout["annotations"]} >= {"reference (before RLHF)", "policy (after RLHF)"}

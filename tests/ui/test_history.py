@@ -13,7 +13,7 @@ from hma.engine import Engine
 from hma.runs import AGAIN, Plan
 from hma.store import Store
 from hma.study import open_study
-from hma.ui import access, further, measured, others, plans, progress, running
+from hma.ui import access, further, measured, others, plans, progress, running, state
 from tests.engines import recipe, until
 from tests.ui import world
 from tests.ui.page import button, calm, everything, key_of, set_sliders, texts, wait_for
@@ -119,6 +119,18 @@ def test_entries_of_one_second_stand_the_later_first(study, tmp_path):
 
 def points_asked():
     return [job for job in access.engine().jobs() if job.is_point]
+
+
+def test_a_browser_is_known_again_by_its_cookie_whatever_its_mask():
+    """The same token under two masks, as Tornado gives it out; other text names nobody."""
+    token = bytes(range(16))
+    masks = (b"\x01\x02\x03\x04", b"\xff\x10\x00\x7f")
+    cookies = [f"2|{m.hex()}|{bytes(b ^ m[i % 4] for i, b in enumerate(token)).hex()}|1795349265" for m in masks]
+    one, two = map(state._browser, cookies)
+    assert one == two and len(one) == 16 and token.hex() not in one
+    other = cookies[0].replace("|00", "|ff").replace("|01", "|fe")
+    assert state._browser(other) not in (None, one)
+    assert [state._browser(text) for text in ("", "2|zz|00|1", "1|00|00", cookies[0][:20])] == [None] * 4
 
 
 def test_two_sessions_see_one_queue_and_whose_each_request_is(page):

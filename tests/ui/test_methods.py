@@ -159,12 +159,12 @@ def test_a_search_may_be_told_by_a_survey_first(app, study, monkeypatch, tmp_pat
     test.switch_page("pages/methods.py").run()
     pick(test, "search")
     assert test.toggle(key="plan_no_survey").disabled and not test.toggle(key="plan_no_survey").value
-    monkeypatch.setattr("hma.ui.plans.can_survey", lambda study: True)
+    monkeypatch.setattr("hma.ui.access.can_survey", lambda study: True)
     test.run()
     assert test.toggle(key="plan_survey").value
     test.number_input(key="plan_points").set_value(5).run()
     assert "34 merges read both models' own answers" in everything(test)
-    assert "task prompts, which the paper's HMA does not" in test.toggle(key="plan_survey").help
+    assert "That uses task prompts, which the paper's HMA does not; no labels." in everything(test)
     start(test)
     over(test, "finished")
     assert calm(test)

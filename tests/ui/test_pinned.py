@@ -22,6 +22,12 @@ def pointed(test):
     return [trace["customdata"] for trace in figure(test)["data"] if "customdata" in trace]
 
 
+def place_of(study, store, alpha):
+    """Where a point of MA stands on the chart."""
+    point = Store(store).point(key_of(study, alpha, alpha, alpha), 40)
+    return [point.reward.value], [point.ability.value]
+
+
 def test_a_pinned_point_stands_beside_the_selected_one_with_scores_and_answers(app, study, filled):
     test = app(link=key_of(study, 0.2, 0.2, 0.2)).run()
     assert table(test) is None and "B:" not in everything(test)
@@ -34,6 +40,7 @@ def test_a_pinned_point_stands_beside_the_selected_one_with_scores_and_answers(a
     assert "**A: HMA 0.5 / 0 / 1**" in everything(test) and "**B: MA 0.2**" in everything(test)
     assert sum("Answer 0 of" in t for t in texts(test, "text")) == 4
     assert pointed(test) == before
+    assert [(t["x"], t["y"]) for t in figure(test)["data"] if t["mode"] == "markers+text"] == [place_of(study, filled, 0.2)]
     results = [Store(filled).results(key_of(study, *alphas), 40) for alphas in ((0.5, 0, 1), (0.2, 0.2, 0.2))]
     less = differences(*results, study.groups)["reward"]
     assert f"{text.signed(less.value, less.half_width)} <small>{text.interval(less.low, less.high)}" in table(test)
