@@ -94,12 +94,11 @@ def _verify(export: exports.Export) -> None:
 
 
 def _files(export: exports.Export) -> str:
-    """The files with their sizes; of the weights the SHA-256 that the export wrote."""
-    weights = {name for name, *_ in export.weights}
+    """The files with their sizes, and the SHA-256 of each that the export wrote."""
     rows = "".join(
         f"<tr><th>{escape(text.printable(name))}</th><td>{text.size(size)}</td>"
-        f"<td><code>{escape(sha) if name in weights else ''}</code></td></tr>"
+        f"<td><code>{escape(sha)}</code></td></tr>"
         for name, size, sha in export.files
     )
-    head = "<tr><th>File</th><th>Size</th><th>SHA-256 of the weights</th></tr>"
+    head = "<tr><th>File</th><th>Size</th><th>SHA-256</th></tr>"
     return f'<div class="hma-scores"><table><thead>{head}</thead><tbody>{rows}</tbody></table></div>'

@@ -89,6 +89,8 @@ def show_run(run: Run, can_go_on: bool = True) -> None:
         st.caption(f"On the {text.plain(text.items(run.study))}. {_said(run)}")
         if run.state == "running":
             _progress(run)
+        if run.state == "finished":
+            st.page_link("pages/explore.py", label="Go to Explore", width="content")
         if run.plan.budget and run.replies:
             st.caption(text.advice(run.replies, run.plan.budget.partition.block_names()))
         if run.fits:
