@@ -96,8 +96,7 @@ def _verify(export: exports.Export) -> None:
 def _files(export: exports.Export) -> str:
     """The files with their sizes, and the SHA-256 of each that the export wrote."""
     rows = "".join(
-        f"<tr><th>{escape(text.printable(name))}</th><td>{text.size(size)}</td>"
-        f"<td><code>{escape(sha)}</code></td></tr>"
+        f"<tr><th>{escape(text.printable(name))}</th><td>{text.size(size)}</td><td><code>{escape(sha)}</code></td></tr>"
         for name, size, sha in export.files
     )
     head = "<tr><th>File</th><th>Size</th><th>SHA-256</th></tr>"
