@@ -105,11 +105,6 @@ class Export:
         return sum(size for _, size, _ in self.files)
 
     @property
-    def weights(self) -> tuple[tuple[str, int, str], ...]:
-        """The files that hold weights."""
-        return tuple(file for file in self.files if file[0].endswith(".safetensors"))
-
-    @property
     def loading(self) -> str:
         """The lines of Python that load it."""
         code = ", trust_remote_code=True" if any(name.endswith(".py") for name, *_ in self.files) else ""

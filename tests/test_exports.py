@@ -142,7 +142,6 @@ def test_exports_are_listed_newest_first_and_what_is_none_is_left_out(tmp_path):
     assert [export.folder.name for export in exports.listed(tmp_path)] == ["second", "first"]
     assert exports.listed(tmp_path / "nothing") == []
     assert (second.title, second.size, second.card()) == ("MA 0.5", 15, "# A card")
-    assert [name for name, *_ in second.weights] == ["model.safetensors"]
     assert repr(str(second.folder)) in second.loading and "trust_remote_code" not in second.loading
     compile(second.loading, "loading", "exec")
     assert "trust_remote_code=True" in written(tmp_path / "code", merge(0.5), **{"own.py": b""}).loading

@@ -208,7 +208,7 @@ def _foreseen(dense: Sequence[Point], count: int, seed: int) -> list[Point]:
     ends = [p for p in dense if set(p.recipe.alphas) in ({0.0}, {1.0})]
     free = random.Random(seed).sample(list(dense), min(FREE, len(dense)))
     surrogate = fitted([Observation.of(p) for p in {p.key: p for p in (*ends, *free)}.values()])
-    means = surrogate.predict([p.recipe.alphas for p in dense])[0].tolist()
+    means = surrogate.predictor.means([p.recipe.alphas for p in dense]).tolist()
     expected = [
         replace(p, scores={**p.scores, REWARD: replace(p.reward, value=reward)}, ability=replace(p.ability, value=ability))
         for p, (reward, ability) in zip(dense, means, strict=True)

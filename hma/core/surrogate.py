@@ -144,7 +144,7 @@ class Predictor:
         for block in range(num_blocks):
             asked = np.repeat(alphas[None], steps, axis=0)
             asked[:, :, block] = np.linspace(0, 1, steps)[:, None]
-            means = self.predict(asked.reshape(-1, num_blocks))[0].reshape(steps, len(alphas), -1)
+            means = self.means(asked.reshape(-1, num_blocks)).reshape(steps, len(alphas), -1)
             moved[:, block] = np.ptp(means, axis=0).mean(axis=0)
         return moved
 
@@ -158,13 +158,13 @@ class Predictor:
         ends = np.repeat(alphas[None], 2 * len(chosen), axis=0)
         for place, block in enumerate(chosen):
             ends[2 * place : 2 * place + 2, :, block] = np.array([[0.0], [1.0]])
-        at_ends = self.predict(ends.reshape(-1, alphas.shape[1]))[0].reshape(len(chosen), 2, len(alphas), num_metrics)
+        at_ends = self.means(ends.reshape(-1, alphas.shape[1])).reshape(len(chosen), 2, len(alphas), num_metrics)
         rises = (at_ends[:, 1] - at_ends[:, 0]).mean(axis=1) >= 0  # (len(blocks), M)
         walked, moved = np.linspace(0, 1, steps)[:, None], np.empty(num_metrics)
         for metric in range(num_metrics):
             asked = np.repeat(alphas[None], steps, axis=0)
             asked[:, :, chosen] = np.where(rises[:, metric], walked, 1 - walked)[:, None]
-            means = self.predict(asked.reshape(-1, alphas.shape[1]))[0][:, metric].reshape(steps, len(alphas))
+            means = self.means(asked.reshape(-1, alphas.shape[1]))[:, metric].reshape(steps, len(alphas))
             moved[metric] = np.ptp(means, axis=0).mean()
         return moved
 

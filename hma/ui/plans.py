@@ -39,7 +39,7 @@ _COMPARED = {
     sweeps.GRID: "Grid",
     RANDOM: "Random alphas",
     OFFSET: "MA with differences",
-    SURVEYED: "Search after a survey",
+    SURVEYED: "Search after a survey with task prompts",
 }
 """Titles of methods that are compared and not started on the page, or there under another's name."""
 

@@ -168,7 +168,7 @@ def test_a_search_may_be_told_by_a_survey_first(app, study, monkeypatch, tmp_pat
     start(test)
     over(test, "finished")
     assert calm(test)
-    assert "**Search after a survey** ·" in everything(test)
+    assert "**Search after a survey with task prompts** ·" in everything(test)
 
 
 def test_test_items_are_for_reporting(page, place, store_path):
