@@ -33,7 +33,8 @@ def follow(board: Board) -> state.View:
     if view.missing:
         st.warning(
             f"There is no point {plain(view.missing[:40])} of this pair and suite in this store, so the suggested point is "
-            "shown. It may have been measured into another file, or with other settings."
+            "shown. It may have been measured into another file, or with other settings: start the app on that file with "
+            "\\-\\-store, or ask whoever sent the link for the point's shares, and measure it here."
         )
     _say_stand_in(board)
     return view
