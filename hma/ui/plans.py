@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import streamlit as st
 
@@ -11,7 +12,7 @@ from hma import text
 from hma.comparing import OFFSET, RANDOM, SEARCH, SPACED, SURVEYED, Budget
 from hma.contenders import BEYOND, HMA, MA, OWN
 from hma.core import alphas as alphas_of
-from hma.core.fit import ADAMERGING, PROXY, TWO_SIDED, TWO_SIDED_FREE, Fit
+from hma.core.fit import ADAMERGING, OMEGA, PAPER, PROXY, TWO_SIDED, TWO_SIDED_FREE, Fit
 from hma.core.partition import OWN as OWN_PARTS
 from hma.core.partition import Partition
 from hma.core.study import Study
@@ -72,7 +73,11 @@ def details(plan: Plan) -> str:
     name = "balance" if plan.fits[0].is_two_sided else "mean share"
     values = ", ".join(f"{fit.balance if fit.is_two_sided else fit.mean:g}" for fit in plan.fits)
     group = f"{text.plain(plan.fits[0].group)}, " if plan.fits[0].group else ""
-    return f"{group}{name} {values}, {_blocks(plan.fits[0].partition)}"
+    first = plan.fits[0]
+    code = [" with prompts scored"] if first.whole else []
+    code += [" in the paper's form"] if first.form == PAPER else []
+    code += [f" regularised by {first.l1:g}"] if first.l1 else []
+    return f"{group}{name} {values}, {_blocks(first.partition)}{','.join(code)}"
 
 
 def _blocks(partition: Partition) -> str:
@@ -90,14 +95,20 @@ def _partition(study: Study, blocks: int = 3, own: bool = False) -> Partition:
     return replace(study.partition(int(count)), own=OWN_PARTS if own else ())
 
 
-def _steps() -> int:
-    return int(
-        st.number_input("Steps", 2, 101, 11, key="plan_steps", help="Evenly spaced shares from 0 (policy) to 1 (reference).")
-    )
+def _shares() -> list[float]:
+    """Evenly spaced shares, from the policy to the reference or beyond. Raises AlphasError where they do not rise."""
+    steps = st.number_input("Steps", 2, 101, 11, key="plan_steps", help="Evenly spaced shares, both of these among them.")
+    about = "0 is the policy, 1 the reference. Beyond them lies extrapolation, which the chart marks as such."
+    one, other = st.columns(2)
+    low = one.number_input("From", *alphas_of.FARTHEST, 0.0, step=0.1, key="plan_from", help=about)
+    high = other.number_input("To", *alphas_of.FARTHEST, 1.0, step=0.1, key="plan_to", help=about)
+    if low >= high:
+        raise AlphasError(f"From is {low:g} and To is {high:g}. Give a smaller share to start from.")
+    return alphas_of.ladder(int(steps), low, high)
 
 
 def _sweep(study: Study) -> Plan:
-    recipes = sweeps.ladder(study.partition(), alphas_of.ladder(_steps()))
+    recipes = sweeps.ladder(study.partition(), _shares())
     return Plan(sweeps.SWEEP, tuple(recipes))
 
 
@@ -116,7 +127,7 @@ def _partwise(study: Study) -> Plan:
         key="plan_base",
         help="0 leaves them the policy's.",
     )
-    recipes = sweeps.partwise(partition, alphas_of.ladder(_steps()), (base,), part or None)
+    recipes = sweeps.partwise(partition, _shares(), (base,), part or None)
     return Plan(sweeps.PARTWISE, tuple(recipes))
 
 
@@ -141,15 +152,35 @@ def _means() -> tuple[float, ...]:
     return _numbers("Mean shares", "0.2, 0.4, 0.6", "plan_means", about)
 
 
+def _as_in_the_code(keeps_mean: bool = True) -> dict[str, Any]:
+    """What a fit may have of the original code: settings of ``Fit``, to compare with."""
+    with st.expander("As the original code has it", key="plan_code"):
+        found: dict[str, Any] = {"whole": st.toggle("Score prompts too, not the answers alone", key="plan_whole")}
+        if keeps_mean:
+            is_paper = st.toggle(
+                "Its own parametrisation (Eq. 11)",
+                key="plan_form",
+                help="Its epsilon keeps shares away from 0 and 1.",
+            )
+            found["form"] = PAPER if is_paper else OMEGA
+            about = "The code has 0.0001. It pulls every share to the mean, those of middle layers most."
+            found["l1"] = st.number_input(
+                "Weight of its regulariser", 0.0, 1.0, 0.0, step=1e-4, format="%.4f", key="plan_l1", help=about
+            )
+    return found
+
+
 def _proxy(study: Study) -> Plan:
-    partition = _partition(study)
-    return Plan(PROXY, fits=tuple(Fit(partition, PROXY, mean) for mean in _means()))
+    partition, means = _partition(study), _means()
+    settings = _as_in_the_code()
+    return Plan(PROXY, fits=tuple(Fit(partition, PROXY, mean, **settings) for mean in means))
 
 
 def _adamerging(study: Study) -> Plan:
     partition = _partition(study)
     group = st.selectbox("Ability group with the labels", list(study.groups), format_func=str.capitalize, key="plan_group")
-    return Plan(ADAMERGING, fits=tuple(Fit(partition, ADAMERGING, mean, group=group) for mean in _means()))
+    means, settings = _means(), _as_in_the_code()
+    return Plan(ADAMERGING, fits=tuple(Fit(partition, ADAMERGING, mean, group=group, **settings) for mean in means))
 
 
 _PATH, _SINGLE = "Along its whole path", "At balances of my own"
@@ -163,7 +194,8 @@ def _two_sided(objective: str) -> Callable[[Study], Plan]:
             return Plan(objective + SPACED, budget=Budget(_path_points(), partition))
         about = "How much the policy's side weighs: towards 1 the merge moves to the policy, towards 0 to the reference."
         balances = _numbers("Balances", "0.2, 0.5, 0.8", "plan_balances", about)
-        return Plan(objective, fits=tuple(Fit(partition, objective, balance=balance) for balance in balances))
+        settings = _as_in_the_code(keeps_mean=False)
+        return Plan(objective, fits=tuple(Fit(partition, objective, balance=balance, **settings) for balance in balances))
 
     return form
 

@@ -154,6 +154,38 @@ def test_a_search_tells_why_it_chose_its_points(app, study, tmp_path):
     assert "No effect shows of: middle." in said
 
 
+def test_a_sweep_goes_beyond_the_ends_on_request(page, study, store_path):
+    test = page(seconds=0.02)
+    assert test.number_input(key="plan_from").value == 0
+    test.number_input(key="plan_to").set_value(0.0).run()
+    assert "From is 0 and To is 0" in test.error[0].value and "Give a smaller share" in test.error[0].value
+    assert button(test, "start").disabled
+    test.number_input(key="plan_from").set_value(-0.2)
+    test.number_input(key="plan_to").set_value(1.2)
+    test.number_input(key="plan_steps").set_value(3).run()
+    start(test)
+    over(test, "finished")
+    assert calm(test)
+    found = {point.recipe.alphas for point in Store(store_path).points(study)}
+    assert {(-0.2,) * 3, (1.2,) * 3} <= found
+
+
+def test_a_fit_may_be_as_the_original_code_has_it(page):
+    test = pick(page(seconds=0.02), "proxy")
+    test.text_input(key="plan_means").set_value("0.4")
+    test.toggle(key="plan_whole").set_value(True)
+    test.toggle(key="plan_form").set_value(True)
+    test.number_input(key="plan_l1").set_value(0.0001).run()
+    start(test)
+    over(test, "finished")
+    (run,) = access.runs().all()
+    assert (run.plan.fits[0].whole, run.plan.fits[0].form, run.plan.fits[0].l1) == (True, "paper", 0.0001)
+    assert "3 blocks with prompts scored, in the paper's form, regularised by 0.0001" in everything(test)
+    pick(test, "two-sided")
+    test.segmented_control(key="plan_where").set_value("At balances of my own").run()
+    assert test.toggle(key="plan_whole") and not [t for t in test.toggle if t.key == "plan_form"]
+
+
 def test_a_search_may_be_told_by_a_survey_first(app, study, monkeypatch, tmp_path):
     test = app(store=tmp_path / "empty.sqlite", seconds=0.02).run()
     test.switch_page("pages/methods.py").run()
