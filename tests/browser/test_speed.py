@@ -127,7 +127,8 @@ def test_the_points_are_drawn_at_once_and_every_rerun_is_quick(chromium, many, b
             if len(ours) == 3:
                 page.wait_for_timeout(3000)
                 took = reruns(page)
-    picture, chart = (statistics.median(times[name] for times in ours) for name in ("picture", "chart"))
+    # Where the chart came before its picture was seen, that is when the points were drawn.
+    picture, chart = (statistics.median(times.get(name, times["chart"]) for times in ours) for name in ("picture", "chart"))
     plain = statistics.median(bares)
     slow = max(busy, contention(), plain / FIRST_CHART)
     again = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in took.items())
