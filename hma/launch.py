@@ -29,17 +29,20 @@ _FETCH_AHEAD = '<link rel="modulepreload" crossorigin href="./static/js/{chunk}"
 """Has the browser fetch and parse the chart's code, by far the largest part of the page, from the first moment on."""
 
 _CLOSE_MENU = """<script>
+let closing;
 const closeMenu = tries => {
   const menu = document.querySelector('[data-testid="stSidebar"]');
   if (!tries || !menu || menu.getBoundingClientRect().right <= 0) return;
   menu.querySelector('[data-testid="stSidebarCollapseButton"] button')?.click();
-  setTimeout(closeMenu, 500, tries - 1);
+  closing = setTimeout(closeMenu, 500, tries - 1);
 };
 document.addEventListener('click', event => {
-  if (innerWidth <= 768 && event.target.closest('[data-testid="stSidebarNavLink"]')) setTimeout(closeMenu, 50, 5);
+  if (!event.isTrusted) return;
+  clearTimeout(closing);
+  if (innerWidth <= 768 && event.target.closest('[data-testid="stSidebarNavLink"]')) closing = setTimeout(closeMenu, 50, 5);
 });
 </script></body>"""
-"""Closes a narrow screen's menu when a page is chosen from it, which it would go on to cover."""
+"""Closes a narrow screen's menu when a page is chosen from it, which it would go on to cover; not one that was opened again."""
 
 
 def launch(

@@ -5,8 +5,6 @@ import re
 import signal
 from urllib.parse import parse_qs, urlparse
 
-from playwright.sync_api import TimeoutError
-
 from hma.board import Board
 from hma.core.question import PREDICTOR, predicting
 from hma.core.recipe import Recipe
@@ -216,11 +214,6 @@ def test_a_narrow_screens_menu_is_closed_at_first_and_when_a_page_was_chosen(ope
         page.goto(server.url + start)
         for name in ("Samples", "Export"):
             page.get_by_test_id("stExpandSidebarButton").click()  # There only while the menu is closed.
-            link = page.get_by_role("link", name=name, exact=True)
-            try:
-                link.click(timeout=20_000)
-            except TimeoutError:  # On a busy machine the page before may close the menu late: a person opens it again.
-                page.get_by_test_id("stExpandSidebarButton").click()
-                link.click()
+            page.get_by_role("link", name=name, exact=True).click()
             page.wait_for_url(f"**/{name.lower()}**")
         page.get_by_test_id("stExpandSidebarButton").wait_for()
