@@ -67,8 +67,7 @@ def compare(
             measured(engine, study, recipes, method, as_json)
 
         def search(budget: Budget) -> Sequence[Recipe]:
-            method = comparing.SURVEYED if budget.survey else comparing.SEARCH
-            return searching.run(engine, validation, budget, lambda some: measure(validation, some, method))
+            return searching.run(engine, validation, budget, lambda some: measure(validation, some, budget.search))
 
         tools = Tools(measure, lambda fit: fitted(engine, validation, fit, as_json), search)
         found = comparing.run(validation, test, opened, names, spent, tools)

@@ -75,6 +75,11 @@ class Budget:
     draw: Draw = field(default_factory=Draw)
     survey: bool = False
 
+    @property
+    def search(self) -> str:
+        """What a search that spends it is called, among ``METHODS``."""
+        return SURVEYED if self.survey else SEARCH
+
     def __post_init__(self) -> None:
         if self.points < 3:
             raise HmaError(f"A budget of {self.points} measurements was asked for. Both ends and one more are 3: ask for more.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hma.comparing import SEARCH, SEARCHES, SURVEYED, Budget
+from hma.comparing import SEARCHES, Budget
 from hma.core.fit import Fit
 from hma.core.question import Reply
 from hma.core.recipe import Recipe
@@ -33,7 +33,7 @@ class Plan:
 
     @classmethod
     def search(cls, budget: Budget) -> Plan:
-        return cls(SURVEYED if budget.survey else SEARCH, budget=budget)
+        return cls(budget.search, budget=budget)
 
     @property
     def is_search(self) -> bool:

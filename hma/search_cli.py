@@ -11,7 +11,7 @@ from rich.console import Console
 
 from hma import options, report, searching, text
 from hma.board import Board
-from hma.comparing import SEARCH, SURVEYED, Budget
+from hma.comparing import Budget
 from hma.core.question import Reply
 from hma.core.recipe import Recipe
 from hma.core.study import Study
@@ -52,7 +52,7 @@ def search(
     with Engine(opened) as engine:
 
         def measure(recipes: Sequence[Recipe]) -> None:
-            measured(engine, study, recipes, SURVEYED if surveyed else SEARCH, as_json)
+            measured(engine, study, recipes, spent.search, as_json)
 
         replies: list[Reply] = []
 

@@ -110,7 +110,7 @@ class Predictor:
             raise ValueError(f"alphas are of shape {asked.shape}, must be (any number, {self.alphas.shape[1]})")
         if not np.isfinite(asked).all():
             raise ValueError("alphas must be finite")
-        told = self.trend.told(asked) if self.trend else None
+        told = quantities(self.trend.survey, asked) if self.trend else None
         return [self._kernel(metric, asked, told) for metric in range(len(self.constants))]
 
     @cached_property
@@ -194,7 +194,7 @@ class Predictor:
 
     @cached_property
     def _told(self) -> np.ndarray | None:
-        return self.trend.told(self.alphas) if self.trend else None
+        return quantities(self.trend.survey, self.alphas) if self.trend else None
 
     def _kernel(self, metric: int, asked: np.ndarray, told: np.ndarray | None) -> np.ndarray:
         """Covariances, standardised, between the points and ``asked`` ``(m, K)``, of which a trend ``told``: ``(n, m)``."""
@@ -225,12 +225,8 @@ class Trend:
     def __post_init__(self) -> None:
         _freeze(self, ("length_scales", "output_scales"))
 
-    def told(self, alphas: np.ndarray) -> np.ndarray:
-        """What the survey says of alphas ``(n, K)``: ``(n, Q)``, 0 and 1 being the ends of each quantity's range over its own."""
-        return quantities(self.survey, alphas)
-
     def kernel(self, metric: int, ones: np.ndarray, others: np.ndarray) -> np.ndarray:
-        """Covariances of a metric between merges of which the survey ``told`` ``(n, Q)`` and ``(m, Q)``: ``(n, m)``."""
+        """Covariances of a metric between merges by their ``quantities``, ``(n, Q)`` and ``(m, Q)``: ``(n, m)``."""
         return self.output_scales[metric] * np.exp(-0.5 * _apart(ones, others, self.length_scales[metric]))
 
     def to_dict(self) -> dict[str, Any]:
@@ -245,7 +241,7 @@ class Trend:
 
 
 def quantities(survey: Predictor, alphas: np.ndarray) -> np.ndarray:
-    """As ``Trend.told``, of a survey that no trend has yet."""
+    """What a survey says of alphas ``(n, K)``: ``(n, Q)``, 0 and 1 being the ends of each quantity's range over its own."""
     lowest, span = survey.values.min(axis=0), np.ptp(survey.values, axis=0)
     return (survey.means(alphas) - lowest) / np.where(span > 0, span, 1.0)
 

@@ -227,7 +227,6 @@ def _tools(engine: Engine, validation: Study, say: Say) -> Tools:
         return steps_of(wanted, engine.store.kept([now.key])[now.key])
 
     def search(budget: Budget) -> list[Recipe]:
-        method = comparing.SURVEYED if budget.survey else comparing.SEARCH
-        return searching.run(engine, validation, budget, lambda some: measure(validation, some, method))
+        return searching.run(engine, validation, budget, lambda some: measure(validation, some, budget.search))
 
     return Tools(measure, fit, search)
