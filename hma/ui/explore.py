@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import streamlit as st
 
-from hma.board import SWAPPED, Board
+from hma.board import Board
 from hma.core.study import Study
 from hma.ui import access, answers, controls, pinned, plot, selection, state, sure, table
 from hma.ui.guard import shown
@@ -40,8 +40,6 @@ _READING = """
 def show(study: Study) -> None:
     """The whole page for one study."""
     board = selection.board(study)
-    if board.looks_swapped:
-        st.warning(SWAPPED)
     left, right = st.columns([2, 1], gap="medium")
     place = None
     with left, shown():

@@ -5,10 +5,16 @@ from __future__ import annotations
 import streamlit as st
 
 from hma import text
-from hma.board import Board
+from hma.board import SWAPPED, Board
 from hma.core.study import Study
 from hma.text import plain
 from hma.ui import access, controls, progress, state
+
+_NO_POINT = (
+    "There is no point {key} of this pair and suite in this store, so the suggested point is shown. It may have been measured "
+    "into another file, or with other settings: start the app on that file with \\-\\-store, or ask whoever sent the link for "
+    "the point's shares, and measure it here."
+)
 
 
 def board(study: Study) -> Board:
@@ -30,13 +36,12 @@ def follow(board: Board) -> state.View:
     view = state.settle(board)
     if view.selected and (st.query_params.get("point"), st.query_params.get("size")) != (view.selected, board.study.size):
         st.query_params.update(point=view.selected, size=board.study.size)
-    if view.missing:
-        st.warning(
-            f"There is no point {plain(view.missing[:40])} of this pair and suite in this store, so the suggested point is "
-            "shown. It may have been measured into another file, or with other settings: start the app on that file with "
-            "\\-\\-store, or ask whoever sent the link for the point's shares, and measure it here."
-        )
-    _say_stand_in(board)
+    with st.container(key="notices"):  # A place of their own: the page under it stays where it is when they come and go.
+        if board.looks_swapped:
+            st.warning(SWAPPED)
+        if view.missing:
+            st.warning(_NO_POINT.format(key=plain(view.missing[:40])))
+        _say_stand_in(board)
     return view
 
 

@@ -31,6 +31,13 @@ RING = """() => {
   return (trace.selectedpoints || []).map(i => trace.customdata[i]);
 }"""
 
+TWICE = """() => {
+  window.twice = 0;
+  new MutationObserver(() => { window.twice += document.querySelectorAll('.st-key-controls').length > 1; })
+    .observe(document.body, {childList: true, subtree: true});
+}"""
+"""Counts in how many states of the page the controls stood in two places: what came or went above them moved them."""
+
 
 def selected(page):
     """The key in the page's address."""
@@ -112,11 +119,13 @@ def test_three_sliders_and_a_button_make_a_new_point(open_page, study, store, se
 def test_another_study_has_its_own_points_prompts_and_no_fault(open_page, study):
     """The browser names what is chosen in a list by its words, and in another study those words mean nothing."""
     page = open_page()
+    page.evaluate(TWICE)
     page.get_by_text("Test items: for reporting").first.click()
     page.get_by_text("100 test items. Filled").wait_for()
     for name, said in (("MA 0.5", "Measured: MA 0.5"), ("policy", "Measured: policy")):
         page.get_by_role("button", name=name, exact=True).click()
         page.get_by_text(said).first.wait_for()
+    assert page.evaluate("() => window.twice") == 0
     assert not page.get_by_text("Something unexpected").count()
     page.get_by_role("button", name="‹").click()
     page.locator("input[value^='100. '], [data-testid=stSelectbox]:has-text('100. ')").first.wait_for()
