@@ -10,7 +10,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,29 +23,18 @@ from hma.core.question import Question
 from hma.core.recipe import Recipe
 from hma.core.study import DELTA, Study, changes_key
 from hma.core.survey import SURVEY, Survey, Surveyed
-from hma.errors import Cancelled, HmaError, Refused, WorkerDied
+from hma.errors import Cancelled, HmaError, Refused
 from hma.jobs import CANCELLING, INTERACTIVE, STARTING, SWEEP, Job, Jobs, Target
 from hma.methods.fitting import fit_key, kept_keys, kept_of_survey, steps_of, survey_key
-from hma.process import COMMAND, WorkerProcess, failure
+from hma.process import COMMAND
 from hma.store import Store
+from hma.working import WorkerState, Working
 
 __all__ = ["INTERACTIVE", "SWEEP", "Engine", "Job", "Target", "WorkerState"]
-
-_GRACE = 5.0
-"""Seconds that a cancelled job may take to stop by itself before its worker is ended."""
 
 
 def _named(asker: str) -> frozenset[str]:
     return frozenset([asker] if asker else [])
-
-
-@dataclass(frozen=True)
-class WorkerState:
-    """The worker as a screen shows it. ``status``: none, starting, ready, busy or died."""
-
-    status: str = "none"
-    device: str = ""
-    message: str = ""
 
 
 class Engine:
@@ -53,12 +42,10 @@ class Engine:
 
     def __init__(self, store: Store, command: Sequence[str] = COMMAND, adviser: Sequence[str] = asking.COMMAND) -> None:
         self.store = store
-        self._command = tuple(command)
         self._jobs = Jobs()
         self._changed = self._jobs.changed
         self._asking = asking.Asking(store, self._jobs, adviser)
-        self._worker: WorkerProcess | None = None
-        self._state = WorkerState()
+        self._working = Working(store, self._jobs, command)
         self._warm: Study | None = None
         self._took: dict[str, float] = {}
         self._closed = False
@@ -143,11 +130,7 @@ class Engine:
 
     def worker(self) -> WorkerState:
         """The worker as it stands now; one that died while it was idle is found out here."""
-        with self._changed:
-            if self._state.status == "ready" and self._worker is not None and not self._worker.is_alive:
-                self._state = WorkerState("died", message=self._worker.obituary())
-                self._worker = None
-            return self._state
+        return self._working.state()
 
     def wait(self, job_id: int, timeout: float | None = None) -> Job:
         """The job once it is over, or as it stands after ``timeout`` seconds."""
@@ -164,14 +147,7 @@ class Engine:
                 self._jobs.update(job_id, state="cancelled", message="Cancelled before it began.", ended_at=time.time())
                 return
             self._jobs.update(job_id, stage=CANCELLING)
-            worker = self._worker
-        if job.question is not None:
-            self._asking.cancel(job_id)
-        elif worker is not None:
-            worker.send("cancel", job_id)
-            timer = threading.Timer(_GRACE, self._end_cancelled, (worker, job_id))
-            timer.daemon = True
-            timer.start()
+        (self._asking if job.question is not None else self._working).cancel(job_id)
 
     def warm(self, study: Study) -> None:
         """Start the worker for a study in the background, so that its first point is as quick as the rest."""
@@ -190,10 +166,8 @@ class Engine:
             self._closed = True
             for job in self._jobs.all():
                 self._jobs.update(job.id, state="cancelled", message="The engine was closed.", ended_at=time.time())
-            worker = self._worker
             self._changed.notify_all()
-        if worker is not None:
-            worker.end()
+        self._working.close()
         self._asking.close()
         self._thread.join(timeout=10)
 
@@ -204,11 +178,6 @@ class Engine:
         self.close()
 
     # The rest runs in the engine's own thread, or is called with the condition held.
-
-    def _set_worker(self, **changes: object) -> None:
-        with self._changed:
-            self._state = replace(self._state, **changes)
-            self._changed.notify_all()
 
     def _run(self) -> None:
         while True:
@@ -221,26 +190,14 @@ class Engine:
             if job is not None:
                 self._do(job)
             elif warm is not None:
-                self._prepare(warm)
-
-    def _prepare(self, study: Study) -> None:
-        """Have the worker build the study's evaluator before anybody waits for it."""
-        try:
-            worker = self._worker_for(study)
-            self._set_worker(status="starting")
-            worker.send("prepare", study)
-            while worker.receive()[0] != "prepared":
-                pass
-            self._set_worker(status="ready")
-        except Exception as error:  # The engine's thread outlives any worker.
-            self._lose_worker("died", str(error))
+                self._working.prepare(warm)
 
     def _do(self, job: Job) -> None:
         try:
-            worker = self._worker_for(job.study)
+            self._working.open(job.study)
             if not self._begin(job.id):
                 return
-            over = {"state": "finished", "share": 1.0, **self._done(worker, job)}
+            over = {"state": "finished", "share": 1.0, **self._done(job)}
         except Cancelled as error:
             over = {"state": "cancelled", "message": str(error)}
         except HmaError as error:
@@ -249,8 +206,7 @@ class Engine:
             message = f"An unexpected {type(error).__name__}: {error}. Nothing was kept of it."
             over = {"state": "failed", "message": message}
         with self._changed:
-            if self._worker is not None:
-                self._set_worker(status="ready")
+            self._working.end()
             self._jobs.update(job.id, **over, ended_at=time.time())
             ended = self.job(job.id)
             if ended.state == "finished" and job.is_point and ended.started_at and ended.ended_at:
@@ -264,101 +220,40 @@ class Engine:
                 return False
             expected = self._took.get(job.study.view) if job.is_point else None
             self._jobs.update(job_id, stage="merging", started_at=time.time(), expected_seconds=expected)
-            self._set_worker(status="busy")
+            self._working.begin()
             return True
 
-    def _done(self, worker: WorkerProcess, job: Job) -> dict[str, Any]:
+    def _done(self, job: Job) -> dict[str, Any]:
         """Have a job done, and return what it comes to. Raises Cancelled, MeasureError, or WorkerDied."""
         if job.fit is not None:
-            return {"answer": self._fitted(worker, job, job.fit)}
+            return {"answer": self._fitted(job, job.fit)}
         if job.survey is not None:
             kept = self.store.kept(kept_of_survey(job.study, job.survey))
-            self._answer(worker, job, "survey", job.study, job.survey, kept)
+            self._working.answer(job, "survey", job.study, job.survey, kept)
             return {}
         if job.method == DELTA:
-            self.store.keep(DELTA, job.key, self._answer(worker, job, DELTA))
+            self.store.keep(DELTA, job.key, self._working.answer(job, DELTA))
             return {}
         assert job.recipe is not None
         if job.target is None:
             begun = self.store.begun(job.key)
             if begun and min(count for count, _ in begun.values()) >= job.study.num_items:
                 return {}  # Another process has measured it meanwhile.
-            measurement = self._answer(worker, job, "measure", job.study, job.recipe, begun)
+            measurement = self._working.answer(job, "measure", job.study, job.recipe, begun)
             self.store.add(job.study, replace(measurement, method=job.method))
             return {"message": measurement.note}
         try:
-            return {"message": self._answer(worker, job, "export", job.study, job.recipe, job.target)}
+            return {"message": self._working.answer(job, "export", job.study, job.recipe, job.target)}
         except HmaError:
             # A worker that was ended could not clear away what it had begun.
             with contextlib.suppress(OSError):
                 place.clean(Path(job.target.folder))
             raise
 
-    def _fitted(self, worker: WorkerProcess, job: Job, fit: Fit) -> Step:
+    def _fitted(self, job: Job, fit: Fit) -> Step:
         """The last step of a fit that is asked for; what is there already is not done again."""
         kept = self.store.kept(kept_keys(job.study, fit))
         steps = steps_of(fit, kept.get(job.key))
         if steps and (steps[-1].is_last or len(steps) > fit.max_steps):
             return steps[-1]
-        return self._answer(worker, job, "fit", job.study, fit, kept)
-
-    def _answer(self, worker: WorkerProcess, job: Job, verb: str, *request: Any) -> Any:
-        """The worker's answer to one request. Raises Cancelled, MeasureError, or WorkerDied."""
-        try:
-            worker.send(verb, job.id, *request)
-            while True:
-                kind, job_id, *rest = worker.receive()
-                if job_id != job.id:
-                    continue
-                if kind == "progress":
-                    if not self.job(job.id).is_cancelling:
-                        self._jobs.update(job.id, stage=rest[0], share=rest[1])
-                elif kind == "keep":
-                    self.store.keep(*rest)
-                elif kind == "done":
-                    return rest[0]
-                elif kind == "failed":
-                    how, message = rest
-                    if how == "fatal":
-                        self._lose_worker("died", message)
-                    raise failure(how, message)
-        except WorkerDied as error:
-            if self.job(job.id).is_cancelling:
-                self._lose_worker("none")
-                raise Cancelled("It was cancelled; its worker was ended.") from None
-            self._lose_worker("died", str(error))
-            raise
-
-    def _worker_for(self, study: Study) -> WorkerProcess:
-        """The warm worker if it holds the study's pair, else a fresh one in its place."""
-        worker, holds = self._worker, (study.pair, study.suite_path, *study.allow)
-        if worker is not None and worker.holds == holds and worker.is_alive:
-            return worker
-        self._lose_worker("starting")
-        try:
-            worker = WorkerProcess(self._command, holds)
-            with self._changed:
-                self._worker = worker
-                closed = self._closed
-            if closed:
-                worker.end()
-            self._set_worker(status="ready", device=worker.open(study))
-            return worker
-        except HmaError as error:
-            self._lose_worker("died", str(error))
-            raise
-
-    def _lose_worker(self, status: str, message: str = "") -> None:
-        """End the worker, if there is one, and say how it stands from now on."""
-        with self._changed:
-            worker, self._worker = self._worker, None
-            self._set_worker(status=status, device="", message=message)
-        if worker is not None:
-            worker.end()
-
-    def _end_cancelled(self, worker: WorkerProcess, job_id: int) -> None:
-        with self._changed:
-            job = self._jobs.get(job_id)
-            stuck = job is not None and not job.is_over
-        if stuck:
-            worker.end()
+        return self._working.answer(job, "fit", job.study, fit, kept)

@@ -39,11 +39,11 @@ def test_a_recipe_becomes_a_stored_point(engine, tiny_study):
 
 def test_the_same_point_is_evaluated_once(engine, tiny_study):
     first = measured(engine, tiny_study, 0.6, 0.6, 0.6)
-    worker = engine._worker.pid
+    worker = engine._working._process.pid
     again = engine.submit(tiny_study, recipe(tiny_study, 0.6, 0.6, 0.6))
     assert again.state == "finished"  # at once: nothing was queued
     assert again.key == first.key
-    assert engine._worker.pid == worker
+    assert engine._working._process.pid == worker
 
 
 def test_one_already_asked_for_is_not_asked_twice(engine, tiny_study):
@@ -121,10 +121,10 @@ def test_a_warm_worker_has_built_its_requests(tmp_path, tiny_study):
     with Engine(Store(tmp_path / "p.sqlite")) as engine:
         engine.warm(tiny_study)
         until(lambda: engine.worker().status == "ready")
-        pid = engine._worker.pid
+        pid = engine._working._process.pid
         job = engine.wait(engine.submit(tiny_study, recipe(tiny_study, 0.1, 0.2, 0.3)).id, 60)
         assert job.state == "finished"
-        assert engine._worker.pid == pid
+        assert engine._working._process.pid == pid
         assert engine.store.point(job.key).elapsed_seconds < 3
 
 

@@ -72,7 +72,7 @@ def test_half_precision_and_random_rounding_are_exported_as_from_disk(tmp_path, 
 def test_a_folder_that_is_there_is_refused_and_one_asked_for_twice_is_written_once(engine, tiny_study, tmp_path):
     out, chosen = tmp_path / "out", recipe(tiny_study, 0.5, 0.5, 0.5)
     measured(engine, tiny_study, 0.5, 0.5, 0.5)
-    worker = engine._worker.pid
+    worker = engine._working._process.pid
     os.kill(worker, signal.SIGSTOP)
     jobs = [engine.export(tiny_study, chosen, out) for _ in range(2)]
     os.kill(worker, signal.SIGCONT)
@@ -83,7 +83,7 @@ def test_a_folder_that_is_there_is_refused_and_one_asked_for_twice_is_written_on
     assert f"{out} exists" in refused.message
     assert engine.wait(engine.export(tiny_study, chosen, out, replace=True).id, timeout=60).state == "finished"
     assert listed(tmp_path) == ["out"]
-    assert engine._worker.pid == worker
+    assert engine._working._process.pid == worker
 
 
 def test_an_export_goes_ahead_of_a_sweep(engine, tiny_study, tmp_path):
@@ -97,7 +97,7 @@ def test_an_export_goes_ahead_of_a_sweep(engine, tiny_study, tmp_path):
 
 def test_a_cancelled_export_leaves_nothing_and_the_worker_goes_on(engine, tiny_study, tmp_path):
     measured(engine, tiny_study, 0.6, 0.5, 0.5)
-    worker = engine._worker.pid
+    worker = engine._working._process.pid
     os.kill(worker, signal.SIGSTOP)
     job = engine.export(tiny_study, recipe(tiny_study, 0.6, 0.5, 0.5), tmp_path / "out")
     until(lambda: engine.job(job.id).stage == "merging")
@@ -106,12 +106,12 @@ def test_a_cancelled_export_leaves_nothing_and_the_worker_goes_on(engine, tiny_s
     assert engine.wait(job.id, timeout=60).state == "cancelled"
     assert not listed(tmp_path)
     measured(engine, tiny_study, 0.65, 0.5, 0.5)
-    assert engine._worker.pid == worker
+    assert engine._working._process.pid == worker
 
 
 @pytest.mark.parametrize("how", ["cancel", "kill", "close"])
 def test_a_worker_that_is_ended_in_the_middle_leaves_no_half_folder(tiny_study, tmp_path, monkeypatch, how):
-    monkeypatch.setattr("hma.engine._GRACE", 0.2)
+    monkeypatch.setattr("hma.working._GRACE", 0.2)
     out = tmp_path / "out"
     with Engine(Store(tmp_path / "p.sqlite")) as engine:
         job = engine.export(tiny_study, recipe(tiny_study, 0.6, 0.5, 0.5), out, [Slow()])
@@ -119,7 +119,7 @@ def test_a_worker_that_is_ended_in_the_middle_leaves_no_half_folder(tiny_study, 
         if how == "cancel":
             engine.cancel(job.id)
         elif how == "kill":
-            os.kill(engine._worker.pid, signal.SIGKILL)
+            os.kill(engine._working._process.pid, signal.SIGKILL)
         else:
             engine.close()
         over = engine.wait(job.id, timeout=20)

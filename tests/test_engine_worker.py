@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 
 def test_a_worker_that_is_killed_is_replaced_and_the_engine_says_so(engine, tiny_study):
     measured(engine, tiny_study, 0.76, 0.7, 0.7)
-    before = engine._worker.pid
+    before = engine._working._process.pid
     os.kill(before, signal.SIGSTOP)  # So that it is killed in the middle of a measurement, however quick it is.
     jobs = [engine.submit(tiny_study, recipe(tiny_study, 0.03 * i, 0.7, 0), "sweep", SWEEP) for i in range(1, 4)]
     until(lambda: engine.worker().status == "busy")
@@ -30,14 +30,14 @@ def test_a_worker_that_is_killed_is_replaced_and_the_engine_says_so(engine, tiny
     assert "killed by signal 9" in states[0].message
     assert "every finished point is safe" in states[0].message
     assert engine.store.point(states[0].key) is None
-    assert engine._worker.pid != before
+    assert engine._working._process.pid != before
     assert engine.worker().status == "ready"
 
 
 def test_a_worker_that_dies_while_idle_is_found_out(engine, tiny_study):
     measured(engine, tiny_study, 0.81, 0.7, 0.7)
     until(lambda: engine.worker().status == "ready")
-    os.kill(engine._worker.pid, signal.SIGKILL)
+    os.kill(engine._working._process.pid, signal.SIGKILL)
     until(lambda: engine.worker().status == "died")
     assert "killed by signal 9" in engine.worker().message
     measured(engine, tiny_study, 0.82, 0.7, 0.7)
@@ -91,7 +91,7 @@ def test_memory_that_runs_out_halves_a_batch_and_a_worker_that_failed_measures_o
         (tmp_path / "rows").write_text("5")
         job = measured(engine, study, 0.1, 0.2, 0.3)
         assert "chat answers: batch halved to 4: out of memory" in job.message
-        pid = engine._worker.pid
+        pid = engine._working._process.pid
         (tmp_path / "rows").write_text("0")
         failed = engine.wait(engine.submit(study, recipe(study, 0.4, 0.2, 0.3)).id, timeout=60)
         assert failed.state == "failed"
@@ -99,7 +99,7 @@ def test_memory_that_runs_out_halves_a_batch_and_a_worker_that_failed_measures_o
         assert engine.store.point(failed.key) is None
         (tmp_path / "rows").write_text("100")
         assert measured(engine, study, 0.4, 0.2, 0.3).message == ""
-        assert engine._worker.pid == pid
+        assert engine._working._process.pid == pid
 
 
 OUT_OF_MEMORY = """
@@ -148,7 +148,7 @@ def test_what_there_is_to_say_of_a_measurement_reaches_the_command_line(tmp_path
 @pytest.fixture
 def unheeded(tmp_path, tiny_study, monkeypatch):
     """An engine whose worker does not stop, and the job that it measures and was asked to cancel."""
-    monkeypatch.setattr("hma.engine._GRACE", 0.3)
+    monkeypatch.setattr("hma.working._GRACE", 0.3)
     with Engine(Store(tmp_path / "p.sqlite"), fake(tmp_path)) as engine:
         job = engine.submit(tiny_study, recipe(tiny_study, 0.1, 0.1, 0.1))
         until(lambda: engine.worker().status == "busy")
@@ -163,16 +163,16 @@ def test_a_measurement_that_does_not_stop_is_ended(unheeded):
 
 
 def test_a_job_cancelled_while_the_worker_loads_ends_at_once_and_the_worker_loads_on(tmp_path, tiny_study, monkeypatch):
-    monkeypatch.setattr("hma.engine._GRACE", 0.1)
+    monkeypatch.setattr("hma.working._GRACE", 0.1)
     command = fake(tmp_path, opening='time.sleep(1); send("ready", "Fake")')
     with Engine(Store(tmp_path / "p.sqlite"), command) as engine:
         job = engine.submit(tiny_study, recipe(tiny_study, 0.1, 0.1, 0.1))
-        until(lambda: engine._worker is not None)
+        until(lambda: engine._working._process is not None)
         engine.cancel(job.id)
         assert engine.job(job.id).state == "cancelled"
-        pid = engine._worker.pid
+        pid = engine._working._process.pid
         until(lambda: engine.worker().status == "ready")
-        assert engine._worker.pid == pid
+        assert engine._working._process.pid == pid
 
 
 def test_one_asked_for_again_while_it_is_being_cancelled_is_measured(unheeded, tiny_study):
@@ -198,7 +198,7 @@ def test_a_worker_that_talks_nonsense_is_ended(tmp_path, tiny_study):
     with Engine(Store(tmp_path / "p.sqlite"), command) as engine:
         job = engine.submit(tiny_study, recipe(tiny_study, 0.1, 0.1, 0.1))
         until(lambda: engine.worker().status == "busy")
-        pid = engine._worker.pid
+        pid = engine._working._process.pid
         assert engine.wait(job.id, timeout=20).state == "failed"
         assert engine.worker().status == "died"
         assert not exists(pid)
@@ -225,7 +225,7 @@ def test_closing_the_engine_leaves_no_process(tmp_path, tiny_study):
     engine = Engine(Store(tmp_path / "p.sqlite"), fake(tmp_path))
     job = engine.submit(tiny_study, recipe(tiny_study, 0.1, 0.1, 0.1))
     until(lambda: engine.worker().status == "busy")
-    pid = engine._worker.pid
+    pid = engine._working._process.pid
     engine.close()
     assert engine.job(job.id).state == "cancelled"
     assert not exists(pid)
@@ -238,7 +238,7 @@ def test_a_worker_ends_when_its_engine_is_killed(tmp_path, tiny_pair, tiny_suite
         f"study = open_study({str(tiny_pair[0])!r}, {str(tiny_pair[1])!r}, {str(tiny_suite)!r})\n"
         f"engine = Engine(Store({str(tmp_path / 'p.sqlite')!r})); engine.warm(study)\n"
         "while engine.worker().status != 'ready': time.sleep(0.05)\n"
-        "print(engine._worker.pid, flush=True); time.sleep(100)"
+        "print(engine._working._process.pid, flush=True); time.sleep(100)"
     )
     app = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     worker = int(app.stdout.readline())

@@ -131,7 +131,7 @@ def test_without_a_worker_the_nearest_measured_point_is_named_and_no_score_is_ma
 def test_a_worker_that_ended_while_it_was_idle_is_said_and_the_next_request_starts_another(app, study):
     test = app().run()
     wait_for(test, lambda t: ": ready]" in everything(t))
-    os.kill(access.engine()._worker.pid, signal.SIGKILL)
+    os.kill(access.engine()._working._process.pid, signal.SIGKILL)
     wait_for(test, lambda t: ":orange-badge[worker ended]" in everything(t))
     assert not test.error  # Nothing was lost by it.
     badge = next(m for m in test.markdown if "worker ended" in m.value)
