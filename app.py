@@ -1,6 +1,5 @@
 """The app's frame: page config, navigation, and the study bar. Pages draw what is under it."""
 
-import sys
 from pathlib import Path
 
 import streamlit as st
@@ -19,14 +18,6 @@ pages = [
     st.Page("pages/present.py", title="Present", url_path="present"),
 ]
 page = st.navigation(pages, position="top")
-
-# Kept when it is empty: what stands below would otherwise move up at the second run, and be drawn anew.
-preload = st.container(key="preload")
-preload.html("<style>:has(> .st-key-preload) { display: none; }</style>")
-if "hma.ui.explore" not in sys.modules:
-    # While the app starts, a browser has nothing to do: a chart of nothing, hidden, has it read the chart's code, by far the
-    # most that it reads. Later on it would wait for that instead of drawing the page.
-    preload.plotly_chart({"data": [{"type": "scatter"}], "layout": {"height": 10}}, key="preload_chart")
 
 from hma.ui import frame, gate, studybar, style  # noqa: E402
 from hma.ui.guard import shown  # noqa: E402

@@ -16,6 +16,7 @@ import sys
 import threading
 import webbrowser
 from collections.abc import Collection
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,11 @@ from hma.errors import HmaError
 ROOT = Path(__file__).resolve().parents[1]
 
 _NO_SUCH_NAME = (socket.EAI_NONAME, socket.EAI_AGAIN, socket.EAI_FAIL, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))
-_FETCH_AHEAD = '<link rel="modulepreload" crossorigin href="./static/js/{chunk}"></head>'
-"""Has the browser fetch and parse the chart's code, by far the largest part of the page, from the first moment on."""
+PLOTLY = "plotly.min.js"
+"""The chart's code, as the package of that name has it."""
+
+_CHART_CODE = '<script async id="plotly-code" src="./{name}?v={version}"></script></head>'
+"""Has the browser read the chart's code, by far the largest part of the page, from the first moment on (``ui/diagram.js``)."""
 
 _CLOSE_MENU = """<script>
 let closing;
@@ -120,20 +124,25 @@ def check_port(address: str, port: int) -> None:
         ) from None
 
 
+def _folder_of(package: str) -> Path:
+    """Where a package lies, without importing it."""
+    found = find_spec(package)
+    assert found is not None and found.submodule_search_locations
+    return Path(found.submodule_search_locations[0])
+
+
 class _Front:
     """The ASGI app: Streamlit's page and its scripts from the first moment on, everything else from Streamlit."""
 
     def __init__(self, url: str, browser: bool) -> None:
         from starlette.staticfiles import StaticFiles
 
-        found = find_spec("streamlit")
-        assert found is not None and found.submodule_search_locations
-        folder = Path(found.submodule_search_locations[0]) / "static"
+        folder = _folder_of("streamlit") / "static"
         self._url, self._browser = url, browser
         self._files = StaticFiles(directory=folder)
+        self._chart_code = StaticFiles(directory=_folder_of("plotly") / "package_data")
         self._page = (folder / "index.html").read_text(encoding="utf-8")
-        for chunk in folder.glob("static/js/PlotlyChart.*.js"):
-            self._page = self._page.replace("</head>", _FETCH_AHEAD.format(chunk=chunk.name))
+        self._page = self._page.replace("</head>", _CHART_CODE.format(name=PLOTLY, version=version("plotly")))
         self._page = self._page.replace("</body>", _CLOSE_MENU)
         self._pages = {"/", *(f"/{script.stem}" for script in (ROOT / "pages").glob("*.py"))}
         self._streamlit: asyncio.Future[Any]
@@ -172,13 +181,14 @@ class _Front:
             return None
         if scope["path"] in self._pages:
             return HTMLResponse(self._page, headers={"Cache-Control": "no-cache"})
-        if not scope["path"].startswith("/static/"):
+        path = scope["path"].lstrip("/")
+        if path != PLOTLY and not path.startswith("static/"):
             return None
         try:
-            response = await self._files.get_response(scope["path"].lstrip("/"), scope)
+            response = await (self._chart_code if path == PLOTLY else self._files).get_response(path, scope)
         except HTTPException:
             return None
-        # Their names change with their content, so a browser may keep them.
+        # Their addresses change with their content, so a browser may keep them.
         response.headers["Cache-Control"] = "public, immutable, max-age=31536000"
         return response
 

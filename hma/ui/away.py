@@ -7,7 +7,7 @@ import streamlit as st
 from hma import look, picture, text
 from hma.board import Board
 from hma.core.point import Point
-from hma.ui import chart, plot, state
+from hma.ui import chart, diagram, state
 
 
 def html(board: Board, selected: Point | None) -> str:
@@ -20,7 +20,7 @@ def html(board: Board, selected: Point | None) -> str:
     drawn["layout"] |= {"title": {"text": chart.escape(f"{board.study.title}: {text.items(board.study)}"), "x": 0.01}}
     drawn["layout"]["margin"] = drawn["layout"].get("margin", {}) | {"t": 90}
     del drawn["layout"]["height"]  # As high as the window.
-    config = {**plot.CONFIG, "responsive": True}
+    config = {**diagram.CONFIG, "responsive": True}
     written = plotly.io.to_html(
         drawn, config=config, include_plotlyjs=True, include_mathjax=False, full_html=True, default_height="90vh", validate=False
     )

@@ -9,7 +9,7 @@ import streamlit as st
 
 from hma.core.study import Study, changes_key
 from hma.look import NEUTRAL
-from hma.ui import access
+from hma.ui import access, diagram
 from hma.ui.guard import shown
 
 _ABOUT = (
@@ -27,7 +27,7 @@ def show(study: Study) -> None:
         return
     parts = kept[changes_key(study)]
     theme = st.context.theme.type or "light"
-    st.plotly_chart(figure(parts, theme), key="changes", config={"displayModeBar": False}, alt=words(parts))
+    diagram.draw(figure(parts, theme), "changes", words(parts), config={"displayModeBar": False})
     st.caption(_ABOUT)
     with st.expander("As a table"):
         st.dataframe(table(parts), hide_index=True, width="stretch")

@@ -30,16 +30,16 @@ def figure(
     bars: str = "front",
     theme: str = "light",
     reward: Axis | None = None,
-    revision: int = 0,
     pinned: Point | None = None,
+    near: str | None = None,
 ) -> dict[str, Any]:
     """The chart of one study's points as a Plotly figure.
 
     ``ends`` are the reference and the policy. ``selected`` is the key of the point with the ring;
     ``pinned`` is the one with the square and the letter B;
-    ``range_mode`` is one of ``ranges.MODES``; ``bars`` says whose 95 % bars are drawn: "none", "front"
-    (and the selection) or "all" (up to ``BARS_FOR_ALL`` points). Figures of another ``revision`` differ
-    even if they look the same, which is how a page has its chart drawn afresh.
+    ``range_mode`` is one of ``ranges.MODES``, ``near`` the key of the point that it may be near to;
+    ``bars`` says whose 95 % bars are drawn: "none", "front" (and the selection) or "all" (up to
+    ``BARS_FOR_ALL`` points).
     """
     members = {p.key for p in front}
     everywhere = bars == "all" and len(points) <= BARS_FOR_ALL
@@ -54,7 +54,7 @@ def figure(
     if pinned is not None:
         data.append(_pin(pinned, theme))
     data.append(_picker(points, selected, members, theme, scatter))
-    return {"data": data, "layout": layout(points, front, ends, selected, range_mode, theme, reward, revision)}
+    return {"data": data, "layout": layout(points, front, ends, near, range_mode, theme, reward)}
 
 
 def _front_line(front: Sequence[Point], theme: str) -> dict[str, Any]:
@@ -173,7 +173,7 @@ def _reach(scores: Sequence[Score], colour: str) -> dict[str, Any]:
 def _picker(points: Sequence[Point], selected: str | None, members: set[str], theme: str, scatter: str) -> dict[str, Any]:
     """An invisible marker over every point: it takes clicks, answers hovering, and is the ring where selected.
 
-    The ring follows a click in the browser, so that the figure need not change for it.
+    The ring follows a click in the browser at once (``diagram.js``).
     """
     places = [i for i, p in enumerate(points) if p.key == selected]
     return {
@@ -209,14 +209,13 @@ def layout(
     points: Sequence[Point],
     front: Sequence[Point],
     ends: tuple[Point | None, Point | None],
-    selected: str | None,
+    near: str | None,
     range_mode: str,
     theme: str,
     reward: Axis | None,
-    revision: int,
 ) -> dict[str, Any]:
     """Axes, legend, and the labels of the reference's ability and both ends, for a chart of these points."""
-    across, up = ranges.of(points, front, selected, range_mode)
+    across, up = ranges.of(points, front, near, range_mode)
     axis = {"zeroline": False, "showline": True, "linecolor": NEUTRAL[theme], "ticks": "outside", "ticklen": 4}
     return {
         "height": HEIGHT,
@@ -238,7 +237,6 @@ def layout(
         "dragmode": "pan",
         "shapes": _reference_line(ends[0], theme),
         "annotations": [*_reference_label(ends[0], theme), *_end_labels(ends, theme)],
-        "meta": revision,
     }
 
 

@@ -15,10 +15,8 @@ from hma.core.front import corner_of
 from hma.core.recipe import digest
 from hma.core.study import Study
 from hma.text import plain
-from hma.ui import access, contested, fronts, growing, plans, verdict
+from hma.ui import access, contested, diagram, fronts, growing, plans, verdict
 from hma.ui.guard import shown
-
-_CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d", "toImage"], "scrollZoom": False}
 
 
 def show(study: Study) -> None:
@@ -138,13 +136,13 @@ _SUBSET = (
 
 def _chart(found: Contest, titles: dict[str, str], everyone: Sequence[str]) -> None:
     with st.container(key="contest_plot", gap="xsmall"):
-        st.plotly_chart(_figure(found, titles, everyone), key="contest_chart", config=_CONFIG, alt=fronts.alt(found, titles))
+        diagram.draw(_figure(found, titles, everyone), "contest_chart", fronts.alt(found, titles), view=found.study.view)
         with st.container(key="facts"):
             st.caption(_facts(found))
 
 
 def _figure(found: Contest, titles: dict[str, str], everyone: Sequence[str]) -> dict:
-    """The figure, made again only when results or settings changed: a changed figure loses its zoom."""
+    """The figure, made again only when results or settings changed."""
     theme = st.context.theme.type or "light"
     kept = st.session_state.get("contest_figure")
     if kept is None or kept[0] is not found or kept[1] != theme:

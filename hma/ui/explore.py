@@ -20,7 +20,8 @@ _READING = """
 - Every other point is a merge of the two, truly measured. **MA** uses one share of pre-RLHF weights everywhere; **HMA** uses a
   share per block of layers. The thin dashed line joins the MA points in the order of their share.
 - The **front** holds the points that no other point beats on both axes. Its steps pass through measured points only.
-- **Range** says what the axes span, and stays when a point arrives; what was dragged or zoomed by hand is drawn anew then.
+- **Range** says what the axes span. Drag the chart to move it, zoom with its buttons: that stays when a point arrives; a double
+  click takes it back.
 - The bars are 95 % intervals over the items. Two points whose bars overlap may still differ, since they answered the same items:
   **indistinguishable** are those of which neither the paired difference in reward nor that in mean ability is shown.
 - **Resamples** draw the items again with replacement, the same for all points: how often a point is on the front then says how

@@ -29,7 +29,7 @@ def figure(found: Contest, titles: Mapping[str, str], styles: Mapping[str, Front
     ends = [end for end in found.ends if end is not None]
     data += _ends(ends, theme)
     every = list({p.key: p for p in chain(ends, *found.drawn.values())}.values())
-    layout = chart.layout(every, [], found.ends, None, "all", theme, found.study.reward, 0)
+    layout = chart.layout(every, [], found.ends, None, "all", theme, found.study.reward)
     layout["annotations"] += _corner_label(ends, theme)
     return {"data": data, "layout": layout}
 

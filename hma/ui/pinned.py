@@ -33,7 +33,6 @@ def choose(board: Board) -> None:
 
 def _pinned(board: Board, key: str) -> None:
     point = board.point(st.session_state[key])
-    state.redraw()
     state.change(pinned=point.recipe if point else None)
 
 

@@ -9,13 +9,10 @@ from streamlit.delta_generator import DeltaGenerator
 
 from hma import look, text
 from hma.board import Board
-from hma.ui import chart, glimpse, state
+from hma.ui import chart, diagram, glimpse, state
 
 RANGES = {"all": "All", "front": "Front", "near": "Near selection"}
 BARS = {"none": "None", "front": "Front", "all": "All"}
-CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d", "toImage"], "scrollZoom": False}
-
-
 PLACE = "chart_place"
 
 
@@ -37,13 +34,13 @@ def show(board: Board) -> DeltaGenerator:
 
 def draw(place: DeltaGenerator, board: Board) -> None:
     """Draw the chart in its place."""
-    place.plotly_chart(
+    diagram.draw(
         st.session_state["figure"],
-        key="chart",
-        on_select=_clicked,
-        selection_mode="points",
-        config=CONFIG,
-        alt=look.alt(board.points, board.front),
+        "chart",
+        look.alt(board.points, board.front),
+        view=st.session_state["framed_by"],
+        on_click=state.pick_on_chart,
+        place=place,
     )
 
 
@@ -57,34 +54,28 @@ def _setting(label: str, options: Mapping[str, str], default: str, key: str) -> 
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", width="content"):
         st.caption(label, width="content")
         chosen = st.segmented_control(
-            label, list(options), format_func=options.get, default=default, required=True, key=key, on_change=state.redraw,
+            label, list(options), format_func=options.get, default=default, required=True, key=key, on_change=state.frame,
             label_visibility="collapsed",
         )  # fmt: skip
     return chosen or default
 
 
 def _make_figure(board: Board, range_mode: str, bars: str) -> None:
-    """The figure and its picture, made again only when results or settings changed: a changed figure loses zoom and selection."""
+    """The figure and its picture, made again only when results, settings or the selection changed."""
     view = state.view()
     theme = st.context.theme.type or "light"
     pinned = state.pinned(board)
     pin = pinned.key if pinned else None
-    made_of = (board.study.view, board.revision, view.ring, view.drawing, range_mode, bars, theme, pin)
+    near = view.near if range_mode == "near" else None
+    st.session_state["framed_by"] = f"{board.study.view} {range_mode} {near}"
+    made_of = (board.study.view, board.revision, view.selected, near, range_mode, bars, theme, pin)
     if st.session_state.get("figure_of") != made_of:
         st.session_state["figure_of"] = made_of
         st.session_state["figure"] = chart.figure(
-            board.points, board.front, (board.reference, board.policy), view.ring, range_mode, bars, theme,
-            board.study.reward, view.drawing, pinned,
+            board.points, board.front, (board.reference, board.policy), view.selected, range_mode, bars, theme,
+            board.study.reward, pinned, near,
         )  # fmt: skip
         st.session_state["glimpse"] = glimpse.sheet(st.session_state["figure"], PLACE)
-
-
-def _clicked() -> None:
-    """Take the clicked point's key; an empty event (a click beside the points) changes nothing."""
-    points = st.session_state["chart"].selection.points
-    if points:
-        key = points[0].get("customdata")
-        state.pick_on_chart(key[0] if isinstance(key, list | tuple) else str(key))
 
 
 def _facts(board: Board) -> str:

@@ -1,7 +1,6 @@
 """One person's view: what is selected, how the chart is framed, and which jobs they follow.
 
-Kept in the session. The chart's figure depends on the ``ring`` alone, never on the selection: a click on
-the chart selects without having it drawn again.
+Kept in the session.
 
 What the program itself sets (sliders, lists) is kept here and not in the widget's own state: the browser
 sends the values it knows with every look at the jobs, and such a look may overtake the page on which the new
@@ -40,11 +39,10 @@ START = 0.2
 
 @dataclass(frozen=True)
 class View:
-    """``selected`` is the point of tables and answers; ``ring`` the one that the figure was drawn with.
+    """``selected`` is the point that is looked at; ``near`` the one that the chart is framed near to, where it is.
 
-    ``drawing`` counts the times that the figure was asked for afresh. ``missing`` is a link's key that no
-    study of this pair has. ``own`` is the latest job that this person asked for; ``dismissed`` are those
-    whose message they closed. ``picked`` is a point that was picked, until the sliders stand on it.
+    ``missing`` is a link's key that no study of this pair has. ``own`` is the latest job that this person asked for;
+    ``dismissed`` are those whose message they closed. ``picked`` is a point that was picked, until the sliders stand on it.
     ``partition`` is what the sliders are over, None for three blocks, and ``dividing`` counts how often it
     was set other than by its own panel; ``alphas`` is what they were last set to, for the ``setting``-th
     time; ``stand`` where they stand since their last move, ``past`` where they stood before it, and
@@ -54,8 +52,7 @@ class View:
     """
 
     selected: str | None = None
-    ring: str | None = None
-    drawing: int = 0
+    near: str | None = None
     missing: str | None = None
     own: int | None = None
     dismissed: frozenset[int] = field(default_factory=frozenset)
@@ -118,9 +115,9 @@ def change(**changes: object) -> View:
 
 
 def select(key: str) -> None:
-    """Select a point by anything but the chart: the figure is drawn again with the ring on it."""
+    """Select a point by anything but the chart."""
     st.session_state["stand_in"] = None
-    change(selected=key, ring=key, drawing=view().drawing + 1, listing=view().listing + 1, missing=None)
+    change(selected=key, near=key, listing=view().listing + 1, missing=None)
 
 
 def pick(key: str) -> None:
@@ -132,17 +129,17 @@ def pick(key: str) -> None:
 def pick_from_list(key: str) -> None:
     """Select a point from the list, which shows it already and keeps the keyboard's focus."""
     st.session_state["stand_in"] = None
-    change(selected=key, ring=key, drawing=view().drawing + 1, missing=None, picked=key)
+    change(selected=key, near=key, missing=None, picked=key)
 
 
 def pick_on_chart(key: str) -> None:
-    """Select the point that was clicked: the chart itself has moved the ring, and the sliders follow."""
+    """Select the point that was clicked: the sliders follow, the chart's frame does not."""
     st.session_state["stand_in"] = None
     change(selected=key, listing=view().listing + 1, missing=None, picked=key)
 
 
 def settle(board: Board) -> View:
-    """Make the selection one of the board's points, and follow the ring if the chart is drawn anew anyhow."""
+    """Make the selection one of the board's points."""
     now = view()
     if board.point(now.selected) is None:
         same = _same_recipe(board)
@@ -151,10 +148,7 @@ def settle(board: Board) -> View:
         # What was chosen is not forgotten where it was not measured.
         st.session_state["stand_in"] = key if same is None and "selected_recipe" in st.session_state else None
         if key != now.selected:
-            now = change(selected=key, ring=key, drawing=now.drawing + 1, listing=now.listing + 1)
-    if st.session_state.get("drawn_board") != (board.study.view, board.revision):
-        st.session_state["drawn_board"] = (board.study.view, board.revision)
-        now = change(ring=now.selected)
+            now = change(selected=key, near=key, listing=now.listing + 1)
     selected = board.point(now.selected)
     if selected is not None and stand_in() is None:
         st.session_state["selected_recipe"] = selected.recipe
@@ -195,8 +189,7 @@ def redo() -> Stand | None:
 
 
 def pin(recipe: Recipe) -> None:
-    """Pin a point as B by anything but its list; the figure is drawn again with its letter."""
-    redraw()
+    """Pin a point as B by anything but its list."""
     change(pinned=recipe, pinning=view().pinning + 1)
 
 
@@ -206,9 +199,9 @@ def pinned(board: Board) -> Point | None:
     return None if recipe is None else _made_by(recipe, board)
 
 
-def redraw() -> None:
-    """Have the figure drawn again with the ring on the selection."""
-    change(ring=view().selected, drawing=view().drawing + 1)
+def frame() -> None:
+    """Have the chart framed near the selection, where it is to be near one."""
+    change(near=view().selected)
 
 
 def _same_recipe(board: Board) -> Point | None:

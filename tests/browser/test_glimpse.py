@@ -26,7 +26,7 @@ def test_the_picture_stands_where_the_chart_draws_and_nothing_jumps(chromium, se
     context = chromium.new_context(viewport={"width": size[0], "height": size[1]})
     context.set_default_timeout(1000 * PATIENCE)
     page, held, released = context.new_page(), [], []
-    page.route("**/PlotlyChart*.js", lambda route: route.continue_() if released else held.append(route))
+    page.route("**/plotly.min.js*", lambda route: route.continue_() if released else held.append(route))
     page.goto(server.url, wait_until="commit")
     page.wait_for_function(
         "() => { const chart = document.querySelector('.st-key-chart_place');"

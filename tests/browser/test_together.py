@@ -3,15 +3,12 @@
 import re
 
 from tests.browser.conftest import PATIENCE, wait_until
-from tests.browser.test_walk import key_of, measure, selected, set_sliders, settle, wait_for_point
+from tests.browser.test_walk import drag, key_of, measure, ranges, selected, set_sliders, settle, wait_for_point
 
 FOCUS = """() => {
   const it = document.activeElement;
   return it ? (it.getAttribute('aria-label') || it.innerText || it.getAttribute('role') || '').trim() : '';
 }"""
-
-
-RANGE = "() => document.querySelector('.st-key-contest_chart .js-plotly-plot')._fullLayout.xaxis.range"
 
 
 def tab_to(page, wanted, most=120):
@@ -55,17 +52,10 @@ def test_a_comparison_shows_the_point_that_somebody_else_measures(open_page, ser
         mine.get_by_role("link", name="Compare fronts").click()
         mine.get_by_text("appear here as they come").wait_for()
         mine.wait_for_selector(".st-key-contest_chart .scatterlayer .point")
-        before, at_first = counted(mine), mine.evaluate(RANGE)
-        across = mine.locator(".st-key-contest_chart .nsewdrag").first.bounding_box()
-        mine.mouse.move(across["x"] + 200, across["y"] + 100)
-        mine.mouse.down()
-        mine.mouse.move(across["x"] + 260, across["y"] + 120, steps=4)
-        mine.mouse.up()
-        wait_until(lambda: mine.evaluate(RANGE) != at_first, PATIENCE, "the chart to be moved")
-        moved = mine.evaluate(RANGE)
+        before, moved = counted(mine), drag(mine, "contest_chart", 60, 20)
     wait_until(lambda: mine.wait_for_timeout(200) or counted(mine) == before + 1, PATIENCE, "the point to be counted")
     mine.get_by_text("appear here as they come").wait_for(state="detached")
-    assert mine.evaluate(RANGE) == moved
+    assert ranges(mine, "contest_chart") == moved
 
 
 def counted(page):

@@ -31,6 +31,17 @@ RING = """() => {
   return (trace.selectedpoints || []).map(i => trace.customdata[i]);
 }"""
 
+BLANK = """() => {
+  const points = document.querySelector('.st-key-chart .js-plotly-plot');
+  window.blank = 0;
+  const look = () => {
+    window.blank += document.querySelector('.st-key-chart .js-plotly-plot') !== points || !points.querySelector('.point');
+    requestAnimationFrame(look);
+  };
+  look();
+}"""
+"""Counts the frames in which the chart is another than it was, or shows no points."""
+
 TWICE = """() => {
   window.twice = 0;
   new MutationObserver(() => { window.twice += document.querySelectorAll('.st-key-controls').length > 1; })
@@ -99,9 +110,30 @@ def test_the_shipped_points_are_drawn_and_a_click_shows_a_point(open_page, study
     page.locator(".st-key-answer_middle").get_by_text(answers[0].split("\n")[0], exact=False).first.wait_for()
 
 
-def test_three_sliders_and_a_button_make_a_new_point(open_page, study, store, server):
+def drag(page, chart, across, down):
+    """Drag a chart by so many pixels; its axes' ranges after it."""
+    box, before = page.locator(f".st-key-{chart} .nsewdrag").first.bounding_box(), ranges(page, chart)
+    page.mouse.move(box["x"] + 200, box["y"] + 100)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 200 + across, box["y"] + 100 + down, steps=4)
+    page.mouse.up()
+    wait_until(lambda: ranges(page, chart) != before, PATIENCE, "the chart to be moved")
+    return ranges(page, chart)
+
+
+def ranges(page, chart):
+    return page.evaluate(
+        "chart => { const { xaxis, yaxis } = document.querySelector(`.st-key-${chart} .js-plotly-plot`)._fullLayout;"
+        " return [...xaxis.range, ...yaxis.range]; }",
+        chart,
+    )
+
+
+def test_three_sliders_and_a_button_make_a_new_point_on_the_same_chart_where_it_was_dragged_to(open_page, study, store, server):
     page = open_page()
     settle(page)
+    dragged = drag(page, "chart", 40, 30)
+    page.evaluate(BLANK)
     with server.held():  # So that it can be seen working.
         set_sliders(page, 7, 3, 1)
         measure(page)
@@ -111,6 +143,8 @@ def test_three_sliders_and_a_button_make_a_new_point(open_page, study, store, se
     wait_for_point(page, key)
     assert store.point(key).method == "slider"
     assert key in page.evaluate("() => document.querySelector('.st-key-chart .js-plotly-plot')._fullData.at(-1).customdata")
+    assert ranges(page, "chart") == dragged
+    assert page.evaluate("() => window.blank") == 0
     page.reload()
     page.wait_for_selector(".st-key-chart .scatterlayer .point")
     wait_for_point(page, key)

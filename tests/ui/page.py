@@ -19,8 +19,12 @@ def everything(test):
 
 
 def figure(test):
-    charts = [json.loads(element.proto.spec) for element in test.get("plotly_chart")]
-    return next((c for c in charts if len(c["data"]) > 1), None)
+    return next(iter(figures(test)), None)
+
+
+def figures(test):
+    """The charts on the page, as Plotly is given them."""
+    return [json.loads(element.proto.json)["figure"] for element in test.get("bidi_component")]
 
 
 def button(test, key):

@@ -187,12 +187,15 @@ def test_ranges_are_ours_and_hold_what_they_are_for(mode):
     for p in inside:
         assert across[0] < p.reward.value < across[1]
         assert up[0] < p.ability.value < up[1]
-    assert drawn(range_mode=mode, selected=POINTS[2].key)["layout"]["xaxis"]["range"] == across
+    assert drawn(range_mode=mode, near=POINTS[2].key)["layout"]["xaxis"]["range"] == across
 
 
-def test_the_same_board_makes_the_same_figure_and_a_revision_another():
+def test_the_same_board_makes_the_same_figure_and_the_ring_is_all_that_a_selection_adds_where_there_are_no_bars():
     assert json.dumps(drawn()) == json.dumps(drawn())
-    assert json.dumps(drawn(revision=1)) != json.dumps(drawn(revision=2))
+    one, other = (drawn(selected=POINTS[place].key, bars="none") for place in (2, 3))
+    assert one["data"][-1].pop("selectedpoints") == [2]
+    assert other["data"][-1].pop("selectedpoints") == [3]
+    assert one == other
 
 
 def test_a_suites_texts_cannot_become_markup():

@@ -11,7 +11,7 @@ from hma.contenders import contenders
 from hma.store import Store
 from hma.ui import access
 from tests.ui import world
-from tests.ui.page import button, calm, everything, pick, texts, wait_for
+from tests.ui.page import button, calm, everything, figures, pick, texts, wait_for
 from tests.ui.world import add
 
 
@@ -34,8 +34,7 @@ def report(store_path, study, reporting, but=()):
 
 
 def drawn(test):
-    charts = [json.loads(element.proto.spec) for element in test.get("plotly_chart")]
-    return next(c for c in charts if any(t.get("name") == "ends" for t in c["data"]))
+    return next(c for c in figures(test) if any(t.get("name") == "ends" for t in c["data"]))
 
 
 def table(test):

@@ -182,8 +182,9 @@ def test_the_figure_changes_with_results_and_settings_only(app, study):
     assert figure(test) != before
 
 
-def test_a_click_on_the_chart_selects_without_a_new_figure(app, study):
+def test_a_click_on_the_chart_selects_and_leaves_its_frame_where_it_is(app, study):
     test = app().run()
+    test.segmented_control(key="range_mode").set_value("near").run()
     before = figure(test)
     key = key_of(study, 0.5, 0, 1)
     view = test.session_state["view"]
@@ -192,7 +193,12 @@ def test_a_click_on_the_chart_selects_without_a_new_figure(app, study):
     assert [s.value for s in test.slider] == [0.5, 0, 1]
     assert choice(test).value == key_of(study, 0.5, 0, 1)
     assert test.query_params["point"] == key_of(study, 0.5, 0, 1)
-    assert figure(test) == before
+    after = figure(test)
+    ring = after["data"][-1]
+    assert [ring["customdata"][place] for place in ring["selectedpoints"]] == [key]
+    assert after["layout"] == before["layout"]
+    choice(test).set_value(key_of(study, 0, 0, 0)).run()
+    assert figure(test)["layout"]["xaxis"]["range"] != before["layout"]["xaxis"]["range"]
 
 
 def test_all_points_open_as_a_table(app, study, filled):

@@ -1,0 +1,62 @@
+// A Plotly figure that is changed in place: what was dragged or zoomed stays, and nothing blanks in between.
+
+// One object for all: a figure whose configuration is another is not changed in place.
+const BUTTONS = { modeBarButtonsToAdd: [{
+  name: 'fullscreen',
+  title: 'Fullscreen',
+  icon: {
+    width: 1000, height: 1000, ascent: 850, descent: 150,
+    path: 'M60 60h330v110H170v220H60zM610 60h330v330H830V170H610zM60 610h110v220h220v110H60zM830 610h110v330H610V830h220z',
+  },
+  click: place => document.fullscreenElement ? document.exitFullscreen() : place.requestFullscreen(),
+}] };
+
+const library = () => new Promise((found, lost) => {
+  if (window.Plotly) return found(window.Plotly);
+  const tag = document.getElementById('plotly-code');
+  const fail = () => lost(new Error("The chart's code is not here: start the app with `make run` or `python -m hma app`."));
+  if (!tag) return fail();
+  tag.addEventListener('load', () => found(window.Plotly));
+  tag.addEventListener('error', fail);
+});
+
+/** The ring goes to the clicked point at once; the page's answer, with the point's bars, comes later. */
+const ring = (Plotly, place, key) => {
+  const picker = place.data.length - 1, at = (place.data[picker].customdata || []).indexOf(key);
+  if (at >= 0) Plotly.restyle(place, { selectedpoints: [[at]] }, [picker]);
+};
+
+const layoutOf = (place, { figure, view }) => ({
+  ...figure.layout,
+  ...(document.fullscreenElement === place ? { height: innerHeight } : {}),
+  autosize: true,
+  clickmode: 'event',
+  uirevision: view,
+});
+
+const begin = (Plotly, place) => {
+  place.on('plotly_click', event => {
+    const key = event.points[0]?.customdata;
+    if (!key || !place.clicked) return;
+    ring(Plotly, place, key);
+    place.clicked(key);
+  });
+  new ResizeObserver(() => place.clientWidth && Plotly.Plots.resize(place)).observe(place);
+  place.addEventListener('fullscreenchange', () =>
+    Plotly.relayout(place, { height: document.fullscreenElement === place ? innerHeight : place.usual }));
+};
+
+export default async function ({ data, parentElement, setTriggerValue }) {
+  const place = parentElement.querySelector('.hma-diagram');
+  place.wanted = data;
+  place.setAttribute('aria-label', data.alt);
+  place.clicked = data.clickable && (key => setTriggerValue('clicked', key));
+  place.usual = data.figure.layout.height;
+  const Plotly = await library();
+  if (place.wanted !== data) return;
+  const isNew = !place.classList.contains('js-plotly-plot');
+  const buttons = data.config.displayModeBar === false ? {} : BUTTONS;
+  await Plotly.react(place, data.figure.data, layoutOf(place, data), { ...data.config, ...buttons });
+  if (isNew) begin(Plotly, place);
+  return () => Plotly.purge(place);
+}

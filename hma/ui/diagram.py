@@ -1,0 +1,68 @@
+"""A Plotly figure on a page. It is changed in place, so that what was dragged or zoomed by hand stays when a point arrives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from hma.look import INK, NEUTRAL
+
+_GRID = {"light": "#e4e8ee", "dark": "#2a323e"}
+_BEHIND = {"light": "#ffffff", "dark": "#12161d"}
+
+CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d", "toImage"], "scrollZoom": False}
+
+
+def draw(
+    figure: Mapping[str, Any],
+    key: str,
+    alt: str,
+    view: str = "",
+    on_click: Callable[[str], None] | None = None,
+    config: Mapping[str, Any] = CONFIG,
+    place: DeltaGenerator | None = None,
+) -> None:
+    """Draw a figure, in ``place`` or where the page is at.
+
+    The axes stay as a person left them until ``view`` is another. ``on_click`` is given the ``customdata`` of a clicked
+    marker, a point's key; the last trace shows what is selected, and follows the click at once. ``alt`` is the figure in words.
+    """
+    layout = {**figure["layout"], "template": {"layout": _look(st.context.theme.type or "light")}}
+    data = {"figure": {**figure, "layout": layout}, "alt": alt, "view": view, "config": config, "clickable": on_click is not None}
+
+    def clicked() -> None:
+        found = st.session_state[key].get("clicked")
+        if found and on_click:
+            on_click(str(found))
+
+    with place or st.container(gap=None):
+        _component()(key=key, data=data, height=figure["layout"]["height"], on_clicked_change=clicked)
+
+
+def _look(theme: str) -> dict[str, Any]:
+    """How a figure looks on the page, where it does not say it itself: the page's letters and colours."""
+    axis = {"automargin": True, "gridcolor": _GRID[theme], "title": {"font": {"size": 14}}, "zeroline": False}
+    return {
+        "font": {"family": '"Source Sans", sans-serif', "size": 12, "color": NEUTRAL[theme]},
+        "paper_bgcolor": "rgba(0, 0, 0, 0)",
+        "plot_bgcolor": "rgba(0, 0, 0, 0)",
+        "margin": {"pad": 8},
+        "xaxis": {**axis, "showgrid": False},
+        "yaxis": axis,
+        "hoverlabel": {"bgcolor": _BEHIND[theme], "bordercolor": _GRID[theme], "font": {"color": INK[theme]}},
+        "modebar": {"bgcolor": "rgba(0, 0, 0, 0)", "color": NEUTRAL[theme], "activecolor": INK[theme]},
+    }
+
+
+@cache
+def _component() -> Any:
+    """What draws it. Its code waits for Plotly's own, which the page has named since its first line (``hma/launch.py``)."""
+    code = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
+    return st.components.v2.component(
+        "diagram", html='<div class="hma-diagram" role="figure"></div>', js=code, isolate_styles=False
+    )
