@@ -14,6 +14,7 @@ from rich.markup import escape
 from hma import options, text
 from hma.errors import Cancelled, HmaError, MeasureError, Refused, StoreError
 from hma.launch import launch
+from hma.mistakes import Verbs
 from hma.study import open_store
 from hma.verb import verb
 
@@ -66,6 +67,7 @@ def commands(of_app_alone: bool = False) -> typer.Typer:
     """The command line with every verb, or with the app's alone: a browser waits until that serves, and all that the others
     import takes as long again."""
     app = typer.Typer(
+        cls=Verbs,
         suggest_commands=False,
         name="hma",
         no_args_is_help=True,
@@ -90,8 +92,10 @@ def commands(of_app_alone: bool = False) -> typer.Typer:
     from hma.sure_cli import difference, power
     from hma.sweep_cli import sweep
 
-    app.add_typer(lab_app, name="lab", help="Make the shipped miniature again, from nothing, and check what it claims.")
-    app.add_typer(bench_app, name="bench", help="Measure where the time goes.")
+    app.add_typer(
+        lab_app, name="lab", cls=Verbs, help="Make the shipped miniature again, from nothing, and check what it claims."
+    )
+    app.add_typer(bench_app, name="bench", cls=Verbs, help="Measure where the time goes.")
     app.command()(measure)
     app.command()(front)
     app.command("app")(start_app)

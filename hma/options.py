@@ -30,8 +30,8 @@ REFERENCE, POLICY, SUITE = (str(SHIPPED / name) for name in ("reference", "polic
 Alphas = Annotated[
     str,
     typer.Option(
-        help="Share of the reference per block, input to output: 0.2,0.2,0.2 (or one for all). Or what the original code "
-        "wrote, which says the blocks too: a name such as 'pma_0.5_a_split|1#3|0.4|0.3|0.2_b', or its mask_alphas.bin."
+        help="Share of the reference per block, input to output: --alphas 0.2,0.2,0.2 (or one for all). Or what the original "
+        "code wrote, which says the blocks too: a name such as 'pma_0.5_a_split|1#3|0.4|0.3|0.2_b', or its mask_alphas.bin."
     ),
 ]
 Beyond = Annotated[

@@ -57,6 +57,7 @@ ALLOWED = {
     "methods": {"checkpoints", "core", "errors", "evaluate", "threads"},
     "options": {"checkpoints", "core", "errors", "methods", "store", "study"},
     "verb": set(),
+    "mistakes": set(),
     "measure_cli": {"board", "engine", "measuring", "options", "report", "text", "verb"},
     "fit_cli": {"board", "core", "engine", "errors", "measuring", "methods", "options", "report", "verb"},
     "comparing": {"core", "errors", "methods", "store"},
@@ -76,7 +77,7 @@ ALLOWED = {
     "pair_cli": {"checkpoints", "core", "options", "report", "verb"},
     "bench": {"board", "checkpoints", "core", "errors", "engine", "evaluate", "measuring", "methods", "searching", "store"}
     | {"study", "threads", "ui"},
-    "__main__": {"bench", "errors", "lab", "launch", "options", "study", "text", "verb"}
+    "__main__": {"bench", "errors", "lab", "launch", "mistakes", "options", "study", "text", "verb"}
     | {"compare_cli", "export_cli", "fit_cli", "front_cli", "handout_cli", "search_cli", "measure_cli", "pair_cli", "sure_cli"}
     | {"sweep_cli"},
     "__init__": set(),
@@ -129,6 +130,7 @@ LIGHT = {
     "runs",
     "front_cli",
     "verb",
+    "mistakes",
     "bench",
     "__main__",
     "__init__",
