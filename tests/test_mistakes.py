@@ -40,3 +40,9 @@ def test_an_option_that_is_missing_is_asked_for_with_what_it_takes():
     assert "Missing option '--alphas'. Share of the reference per block" in told("measure")
     assert "--alphas 0.2,0.2,0.2 (or one for all)" in told("measure")
     assert "Missing option '--out'. The HTML file to make." in told("handout")
+
+
+def test_what_an_argument_is_stands_in_the_help_and_is_said_where_it_is_missing():
+    for_people = "A folder that `python -m hma export` wrote."
+    assert for_people in " ".join(hma("verify", "--help").stdout.split())
+    assert f"Missing argument 'FOLDER'. {for_people}" in told("verify")
