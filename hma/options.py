@@ -265,10 +265,10 @@ def _blocks(num_layers: int, blocks: str | None) -> Partition:
 
 
 def chosen_rho(rho: float | None) -> float | None:
-    """What ``--rho`` was given. Raises HmaError for what is no number from 0 up."""
+    """What ``--rho`` was given. Raises HmaError for what is below 0 or no finite number."""
     if rho is not None and not 0 <= rho < math.inf:
         raise HmaError(
-            f"--rho is {rho:g}. Expected a number from 0 (the mean tax) up; from the log of the number of tasks on it "
-            "is the worst task's."
+            f"--rho is {rho:g}. It is how far the weights of the tasks may go from equal ones, and no distance is below 0. Give "
+            "0 for the mean tax, or more, such as 0.3, for one in which the worst tasks count for more."
         )
     return rho

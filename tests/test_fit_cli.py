@@ -111,7 +111,7 @@ def test_methods_are_compared_at_equal_budgets_on_test_items(options, store):
         (["fit", "--mean", "0.4", "--blocks", "9"], "9 blocks were asked for and the model has 3 layers"),
         (["fit", "--mean", "0.4", "--balance", "0.4"], "were both given"),
         (["fit", "--mean", "0.2", "--low", "0.3"], "No alphas from 0.3 to 1 have the mean 0.2"),
-        (["fit", "--mean", "0.2", "--drawn", "0"], "0 drawn"),
+        (["fit", "--mean", "0.2", "--drawn", "0"], "0 texts to fit on were asked for. Ask for at least 1 (--drawn)"),
         (["fit", "--mean", "0.2", *DRAW, "--kept", "0.01"], "a share of 0.01 is kept (--kept)"),
         (["fit", "--mean", "0.2", "--objective", "adamerging", "--group", "nothing"], "no ability group"),
         (["compare", "--methods", "ma"], "Name two or more"),
@@ -123,6 +123,7 @@ def test_methods_are_compared_at_equal_budgets_on_test_items(options, store):
         (["compare", "--methods", "ma,offset:0|0.1"], "has 2 differences, and there are 3 blocks"),
         (["compare", "--methods", "ma,random-spaced"], "'random-spaced' is unknown"),
         (["compare", "--budget", "2"], "A budget of 2"),
+        (["compare", "--seed", "-1"], "'--seed': '-1'. It must be a whole number, 0 or more"),
     ],
 )
 def test_wrong_input_is_told(arguments, said, options, tmp_path):

@@ -96,7 +96,9 @@ def test_the_front_has_the_robust_tax_at_a_rho(said, board):
 
 @pytest.mark.parametrize("rho", ["-0.1", "nan", "inf"])
 def test_a_rho_that_is_none_is_refused(said, rho):
-    with pytest.raises(HmaError, match="--rho is"):
+    with pytest.raises(
+        HmaError, match=f"--rho is {float(rho):g}. It is how far .* Give 0 for the mean tax, or more, such as 0.3"
+    ):
         said("front", f"--rho={rho}")
 
 
@@ -181,7 +183,7 @@ def test_before_anything_but_the_ends_is_measured_power_is_told_from_them(said):
 
 @pytest.mark.parametrize("effect", ["0", "-1", "nan"])
 def test_an_effect_that_is_none_is_refused(said, effect):
-    with pytest.raises(HmaError, match="--effect is"):
+    with pytest.raises(HmaError, match=f"--effect is {effect}. It is the size of a difference, .* above 0, such as 2"):
         said("power", f"--effect={effect}")
 
 
