@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from hma.checkpoints.manifest import RECIPE, differences, not_whole, read_recipe
+from hma.checkpoints.source import is_repository
 from hma.errors import PushError
 
-_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 _HUBS_OWN = frozenset({".gitattributes"})
 _LOGIN = "No token of the hub is known here. Log in with `hf auth login`, or set HF_TOKEN."
 
@@ -37,7 +36,7 @@ class Pushed:
 
 def refuse_name(repository: str) -> None:
     """Raise PushError for what cannot be a repository's name."""
-    if not _NAME.fullmatch(repository):
+    if not is_repository(repository):
         raise PushError(f"'{repository}' is not a repository of the hub. Expected ORG/NAME, such as me/my-merge.")
 
 
