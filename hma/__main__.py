@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from hma import options, text
+from hma import options, shell, text
 from hma.errors import Cancelled, HmaError, MeasureError, Refused, StoreError
 from hma.launch import launch
 from hma.mistakes import Verbs
@@ -113,7 +113,7 @@ def main() -> None:
     logging.basicConfig(format="%(message)s")
     logging.getLogger("hma").setLevel(logging.INFO)
     try:
-        commands(of_app_alone=sys.argv[1:2] == ["app"])()
+        commands(of_app_alone=sys.argv[1:2] == ["app"])(prog_name=shell.command())
     except Cancelled as error:
         _screen.print(escape(text.printable(str(error))), highlight=False, soft_wrap=True)
         sys.exit(130)

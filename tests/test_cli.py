@@ -2,16 +2,15 @@
 
 import json
 import math
-import shlex
 import socket
 import sqlite3
-import sys
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from hma import __main__ as program
+from hma import shell
 from hma.core.statistics import value
 from hma.store import Store
 from tests import tiny
@@ -90,7 +89,7 @@ def test_tables_are_printed_for_people(swept, options):
     assert "Hypervolume" in done.stdout
     other = hma("front", "--split", "test", "--store", store, *options)
     assert other.returncode == 0
-    wanted = shlex.join([sys.executable, "-m", "hma", "sweep", "--split", "test", "--store", *map(str, [store, *options])])
+    wanted = shell.command("sweep", "--split", "test", "--store", *map(str, [store, *options]))
     assert f"Measure some: {wanted}\n" in other.stdout
     assert json.loads(hma("front", "--split", "test", "--json", "--store", store, *options).stdout) == {
         "items": {"split": "test", "size": "quick", "num_items": 8},

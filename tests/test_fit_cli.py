@@ -1,11 +1,15 @@
 """``hma fit`` and ``hma compare``: what they print, that they go on, and what wrong input is told."""
 
 import json
+import shlex
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import typer
 
+from hma import __main__ as program
+from hma import lookup, shell
 from hma.core.compare import SHARES_OF_GAIN
 from hma.core.descent import Step
 from hma.core.fit import POLICY_ANSWERS, Fit
@@ -68,6 +72,23 @@ def test_a_fit_that_is_stuck_says_so(capsys, monkeypatch):
     _print_fits([Fit(Partition.equal(3), mean=0.4)], [[start, replace(start, stuck=True)]])
     said = " ".join(capsys.readouterr().out.split())
     assert "1, stuck" in said and "may not be the minimum" in said and "settled" not in said
+
+
+def test_what_a_fit_found_is_measured_by_the_command_it_prints(options, store):
+    asked = ["fit", "--mean", 0.4, "--blocks", 2, *DRAW, "--whole", "--store", store, *options]
+    hint = next(line for line in hma(*asked).stdout.splitlines() if line.startswith("To measure it"))
+    words = shlex.split(hint.partition(" or: ")[2])
+    assert "--mean" not in words and words[words.index("--blocks") + 1] == "2"
+    assert shlex.join(words) == shell.command(*words[3:])
+    done = hma(*words[3:], "--json")
+    assert done.returncode == 0, done.stderr
+    assert np.mean(json.loads(done.stdout)["recipe"]["alphas"]) == pytest.approx(0.4, abs=1e-6)
+
+
+def test_what_fit_alone_takes_is_left_out_of_the_command_that_measures():
+    verbs = typer.main.get_command(program.commands()).commands
+    fit, measure = ({name for option in verbs[verb].params for name in option.opts} for verb in ("fit", "measure"))
+    assert fit - measure == {*lookup._OF_FITTING, *lookup._OF_DRAWING, "--whole", "--measure"}
 
 
 def test_several_fits_are_measured_on_request(options, store):

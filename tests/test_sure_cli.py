@@ -2,7 +2,6 @@
 
 import json
 import shlex
-import sys
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -10,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from hma import __main__ as program
+from hma import shell
 from hma.board import Board
 from hma.core.difference import are_indistinguishable, differences
 from hma.core.power import ERRORS
@@ -217,7 +217,7 @@ def test_what_is_not_measured_is_told_with_the_whole_command_that_measures_it(pl
     given = [str(word) for word in ("--reference", place[0], "--policy", place[1], "--suite", place[2])]
     store = ["--store", str(place[0].parent / "points.sqlite")]
     missing = hma("difference", "0.35", "policy", *given, "--blocks", "2", *store, "--json")
-    wanted = f"{shlex.join([sys.executable, '-m', 'hma', 'measure', '--alphas', '0.35', *given, '--blocks', '2', *store])}\n"
+    wanted = f"{shell.command('measure', '--alphas', '0.35', *given, '--blocks', '2', *store)}\n"
     assert missing.stderr.endswith(wanted)
     Store(tmp_path / "s.sqlite")
     store = ["--store", str(tmp_path / "s.sqlite")]

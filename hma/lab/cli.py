@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hma import shell
 from hma.errors import HmaError
 
 if TYPE_CHECKING:
@@ -96,7 +97,8 @@ def report_command(
     ]
     if missing := [str(folder) for folder in folders if not (folder / "report.json").is_file()]:
         raise HmaError(
-            f"There is no pair in {missing[0]}. Make it: lab pairs --scenarios {scenarios} --seeds {seeds} --out {pairs}."
+            f"There is no pair in {missing[0]}. Make it: "
+            + shell.command("lab", "pairs", "--scenarios", scenarios, "--seeds", seeds, "--out", str(pairs))
         )
     from hma.core.fit import Draw
     from hma.evaluate.suite import suite_sizes
