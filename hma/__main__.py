@@ -49,6 +49,10 @@ def start_app(
     study = chosen.study()
     if read_only and store and not store.expanduser().exists():
         raise StoreError(f"There is no store at {store}, and --read-only makes none. Name the file that has the points.")
+    if not address.strip():
+        raise HmaError("--address is empty, which would serve every machine around. Name one, such as 127.0.0.1 for this alone.")
+    if exports and exports.expanduser().is_file():
+        raise HmaError(f"--exports {exports} is a file. Name a folder, which is made where it is not there.")
     open_store(store, to_read=read_only)
     places = {"reference": study.reference, "policy": study.policy, "suite": study.suite_path, "program": study.program}
     kept = {"store": store, "roots": _roots(root or []), "exports": exports, "read_only": read_only}

@@ -189,6 +189,23 @@ def test_a_busy_port_is_said_and_exits_2():
     assert f"--port {port + 1}" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--address", "", "--address is empty, which would serve every machine around. Name one, such as 127.0.0.1"),
+        ("--exports", "{file}", "--exports {file} is a file. Name a folder"),
+        ("--root", "{file}", "--root {file} is no folder. Name one that holds checkpoints"),
+    ],
+)
+def test_a_place_that_the_app_cannot_take_exits_2_before_it_serves(option, value, said, tmp_path, monkeypatch):
+    file = tmp_path / "file"
+    file.touch()
+    monkeypatch.setattr(program, "launch", lambda *given, **places: pytest.fail("it was served"))
+    done = hma("app", option, value.format(file=file))
+    assert done.returncode == 2
+    assert said.format(file=file) in done.stderr
+
+
 @pytest.mark.parametrize("address", ["192.0.2.1", "256.1.1.1", "nonsense.invalid"])
 def test_an_address_that_is_not_this_machines_is_said_and_exits_2(address):
     done = process("app", "--address", address, "--no-browser", "--port", 8765)
