@@ -11,9 +11,10 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from hma import options, text
+from hma import options, shell, text
 from hma.errors import Cancelled, HmaError, MeasureError, Refused, StoreError
 from hma.launch import launch
+from hma.mistakes import Verbs
 from hma.study import open_store
 from hma.verb import verb
 
@@ -48,6 +49,10 @@ def start_app(
     study = chosen.study()
     if read_only and store and not store.expanduser().exists():
         raise StoreError(f"There is no store at {store}, and --read-only makes none. Name the file that has the points.")
+    if not address.strip():
+        raise HmaError("--address is empty, which would serve every machine around. Name one, such as 127.0.0.1 for this alone.")
+    if exports and exports.expanduser().is_file():
+        raise HmaError(f"--exports {exports} is a file. Name a folder, which is made where it is not there.")
     open_store(store, to_read=read_only)
     places = {"reference": study.reference, "policy": study.policy, "suite": study.suite_path, "program": study.program}
     kept = {"store": store, "roots": _roots(root or []), "exports": exports, "read_only": read_only}
@@ -66,6 +71,7 @@ def commands(of_app_alone: bool = False) -> typer.Typer:
     """The command line with every verb, or with the app's alone: a browser waits until that serves, and all that the others
     import takes as long again."""
     app = typer.Typer(
+        cls=Verbs,
         suggest_commands=False,
         name="hma",
         no_args_is_help=True,
@@ -90,8 +96,10 @@ def commands(of_app_alone: bool = False) -> typer.Typer:
     from hma.sure_cli import difference, power
     from hma.sweep_cli import sweep
 
-    app.add_typer(lab_app, name="lab", help="Make the shipped miniature again, from nothing, and check what it claims.")
-    app.add_typer(bench_app, name="bench", help="Measure where the time goes.")
+    app.add_typer(
+        lab_app, name="lab", cls=Verbs, help="Make the shipped miniature again, from nothing, and check what it claims."
+    )
+    app.add_typer(bench_app, name="bench", cls=Verbs, help="Measure where the time goes.")
     app.command()(measure)
     app.command()(front)
     app.command("app")(start_app)
@@ -109,7 +117,7 @@ def main() -> None:
     logging.basicConfig(format="%(message)s")
     logging.getLogger("hma").setLevel(logging.INFO)
     try:
-        commands(of_app_alone=sys.argv[1:2] == ["app"])()
+        commands(of_app_alone=sys.argv[1:2] == ["app"])(prog_name=shell.command())
     except Cancelled as error:
         _screen.print(escape(text.printable(str(error))), highlight=False, soft_wrap=True)
         sys.exit(130)

@@ -45,7 +45,7 @@ def compare(
         typer.Option(help=f"With commas; the first is what the others are compared with: {', '.join(comparing.METHODS)}."),
     ] = "ma,hma",
     budget: Annotated[int, typer.Option(help="Points that each method may measure, both ends among them.")] = 11,
-    seed: Annotated[int, typer.Option(help="What search and random alphas start from.")] = 0,
+    seed: Annotated[int, typer.Option(help="What search and random alphas start from.", min=0)] = 0,
     *,
     blocks: options.BlockOptions,
     drawn: DrawOptions,

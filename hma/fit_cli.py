@@ -20,6 +20,7 @@ from hma.core.fit import OBJECTIVES, OMEGA, PROXY, Draw, Fit
 from hma.core.partition import Partition
 from hma.engine import SWEEP, Engine
 from hma.errors import Cancelled, FitError, MeasureError, Refused
+from hma.lookup import measure_command
 from hma.measuring import measured, watched
 from hma.methods.fitting import num_texts, recipe_of, steps_of, texts_keys
 from hma.verb import verb
@@ -175,7 +176,7 @@ def _print_fits(fits: Sequence[Fit], logs: Sequence[Sequence[Step]]) -> None:
             highlight=False,
         )
     alphas = ",".join(f"{alpha:g}" for alpha in omega.rounded(logs[-1][-1].alphas, DIGITS))
-    console.print(f"To measure it: --measure, or measure --alphas {alphas}", highlight=False, soft_wrap=True)
+    console.print(f"To measure it, the same with --measure, or: {measure_command(alphas)}", highlight=False, soft_wrap=True)
 
 
 def _steps(wanted: Fit, log: Sequence[Step]) -> Table:

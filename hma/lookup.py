@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import string
 import sys
 from collections.abc import Collection, Sequence
@@ -15,6 +14,7 @@ from hma.core.point import Point
 from hma.core.study import Study
 from hma.errors import HmaError, StoreError
 from hma.methods import mask_alphas, original
+from hma.shell import command
 from hma.store import Store
 from hma.study import open_store
 
@@ -22,7 +22,11 @@ _ENDS = {"policy": "0", "reference": "1"}
 
 _OF_READING = ("--rho", "--items", "--effect", "--out", "--point", "--prompts")
 """Options of the verbs that read, which those that measure do not take; and those of them that stand without a value."""
-_BARE = ("--json", "--force")
+_BARE = ("--json", "--force", "--whole", "--measure")
+
+_OF_FITTING = ("--objective", "--mean", "--balance", "--group", "--form", "--epsilon", "--l1", "--low", "--high", "--max-steps")
+_OF_DRAWING = ("--prompts", "--answers", "--kept", "--drawn", "--draw-seed")
+"""Options of the verb fit alone."""
 
 _OF_MERGE = ("--blocks", "--pivots", "--own", "--linear-only", "--dtype", "--rounding", "--seed")
 """Options of how a merge is cut and rounded. An end is itself however they are set."""
@@ -50,9 +54,9 @@ def sweep_command(*points: str) -> str:
     return command("sweep", *_given_options(points, _OF_READING))
 
 
-def command(*words: str) -> str:
-    """A verb of the program with its arguments, as it is typed in a shell, in whatever folder."""
-    return shlex.join([sys.executable, "-m", "hma", *words])
+def measure_command(alphas: str) -> str:
+    """The command that measures the merge of the alphas that the command in hand, a ``fit``, has found."""
+    return command("measure", "--alphas", alphas, *_given_options((), (*_OF_FITTING, *_OF_DRAWING)))
 
 
 def _given_options(points: Sequence[str], left_out: Collection[str]) -> list[str]:

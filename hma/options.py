@@ -30,8 +30,8 @@ REFERENCE, POLICY, SUITE = (str(SHIPPED / name) for name in ("reference", "polic
 Alphas = Annotated[
     str,
     typer.Option(
-        help="Share of the reference per block, input to output: 0.2,0.2,0.2 (or one for all). Or what the original code "
-        "wrote, which says the blocks too: a name such as 'pma_0.5_a_split|1#3|0.4|0.3|0.2_b', or its mask_alphas.bin."
+        help="Share of the reference per block, input to output: --alphas 0.2,0.2,0.2 (or one for all). Or what the original "
+        "code wrote, which says the blocks too: a name such as 'pma_0.5_a_split|1#3|0.4|0.3|0.2_b', or its mask_alphas.bin."
     ),
 ]
 Beyond = Annotated[
@@ -265,10 +265,10 @@ def _blocks(num_layers: int, blocks: str | None) -> Partition:
 
 
 def chosen_rho(rho: float | None) -> float | None:
-    """What ``--rho`` was given. Raises HmaError for what is no number from 0 up."""
+    """What ``--rho`` was given. Raises HmaError for what is below 0 or no finite number."""
     if rho is not None and not 0 <= rho < math.inf:
         raise HmaError(
-            f"--rho is {rho:g}. Expected a number from 0 (the mean tax) up; from the log of the number of tasks on it "
-            "is the worst task's."
+            f"--rho is {rho:g}. It is how far the weights of the tasks may go from equal ones, and no distance is below 0. Give "
+            "0 for the mean tax, or more, such as 0.3, for one in which the worst tasks count for more."
         )
     return rho

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from hma import shell
 from hma.checkpoints.manifest import RECIPE, differences, not_whole, read_recipe
+from hma.checkpoints.source import is_repository
 from hma.errors import PushError
 
-_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 _HUBS_OWN = frozenset({".gitattributes"})
 _LOGIN = "No token of the hub is known here. Log in with `hf auth login`, or set HF_TOKEN."
 
@@ -37,7 +37,7 @@ class Pushed:
 
 def refuse_name(repository: str) -> None:
     """Raise PushError for what cannot be a repository's name."""
-    if not _NAME.fullmatch(repository):
+    if not is_repository(repository):
         raise PushError(f"'{repository}' is not a repository of the hub. Expected ORG/NAME, such as me/my-merge.")
 
 
@@ -100,9 +100,9 @@ def _refuse_repository(repository: str, there: set[str], files: set[str], privat
 def _why(error: Exception, folder: Path, repository: str, public: bool) -> str:
     if type(error).__name__ == "LocalTokenNotFoundError":
         return _LOGIN
-    again = ["python", "-m", "hma", "push", str(folder), repository, *(["--public"] if public else [])]
+    again = shell.command("push", str(folder), repository, *(["--public"] if public else []))
     reason = str(error).strip().split("\n")[0].rstrip(".") or type(error).__name__
     return (
         f"{folder} was not pushed to {repository}: {reason}. The folder is whole and stays; push it again with "
-        f"`{shlex.join(again)}`, or unchecked with `{shlex.join(['hf', 'upload', repository, str(folder)])}`."
+        f"`{again}`, or unchecked with `{shlex.join(['hf', 'upload', repository, str(folder)])}`."
     )

@@ -26,7 +26,7 @@ from hma.verb import verb
 @verb
 def search(
     budget: Annotated[int, typer.Option(help="Points to measure, both ends among them unless these are measured.")] = 25,
-    search_seed: Annotated[int, typer.Option(help="What the search starts from.")] = 0,
+    search_seed: Annotated[int, typer.Option(help="What the search starts from.", min=0)] = 0,
     survey: Annotated[
         bool | None,
         typer.Option(

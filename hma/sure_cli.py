@@ -70,7 +70,10 @@ def power(
     It is told from the items of points already measured: how they vary, and how alike two points are item by item.
     """
     if effect is not None and not 0 < effect < math.inf:
-        raise HmaError(f"--effect is {effect:g}. Expected a difference above 0.")
+        raise HmaError(
+            f"--effect is {effect:g}. It is the size of a difference, in each score's unit, whichever point has more. Give a "
+            "number above 0, such as 2."
+        )
     study = chosen.study()
     board, opened = read_board(study, chosen.store)
     spreads = board.power(opened)

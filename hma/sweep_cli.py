@@ -50,7 +50,8 @@ class SweepOptions:
         for option, value in (("--part", self.part), ("--base", self.base)):
             if value is not None and not self.partwise:
                 raise HmaError(f"{option} belongs to --partwise, which was not given. Give both, or neither.")
-        alphas_of.checked((self.low, self.high), 2, self.beyond)
+        for option, alpha in (("--from", self.low), ("--to", self.high)):
+            alphas_of.refuse_outside(option, alpha, self.beyond)
         if self.low >= self.high:
             raise HmaError(f"--from is {self.low:g} and --to is {self.high:g}. Give a smaller one to start from.")
 

@@ -2,16 +2,15 @@
 
 import json
 import math
-import shlex
 import socket
 import sqlite3
-import sys
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from hma import __main__ as program
+from hma import shell
 from hma.core.statistics import value
 from hma.store import Store
 from tests import tiny
@@ -90,7 +89,7 @@ def test_tables_are_printed_for_people(swept, options):
     assert "Hypervolume" in done.stdout
     other = hma("front", "--split", "test", "--store", store, *options)
     assert other.returncode == 0
-    wanted = shlex.join([sys.executable, "-m", "hma", "sweep", "--split", "test", "--store", *map(str, [store, *options])])
+    wanted = shell.command("sweep", "--split", "test", "--store", *map(str, [store, *options]))
     assert f"Measure some: {wanted}\n" in other.stdout
     assert json.loads(hma("front", "--split", "test", "--json", "--store", store, *options).stdout) == {
         "items": {"split": "test", "size": "quick", "num_items": 8},
@@ -188,6 +187,23 @@ def test_a_busy_port_is_said_and_exits_2():
     assert done.returncode == 2
     assert f"cannot serve 127.0.0.1:{port}" in done.stderr
     assert f"--port {port + 1}" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--address", "", "--address is empty, which would serve every machine around. Name one, such as 127.0.0.1"),
+        ("--exports", "{file}", "--exports {file} is a file. Name a folder"),
+        ("--root", "{file}", "--root {file} is no folder. Name one that holds checkpoints"),
+    ],
+)
+def test_a_place_that_the_app_cannot_take_exits_2_before_it_serves(option, value, said, tmp_path, monkeypatch):
+    file = tmp_path / "file"
+    file.touch()
+    monkeypatch.setattr(program, "launch", lambda *given, **places: pytest.fail("it was served"))
+    done = hma("app", option, value.format(file=file))
+    assert done.returncode == 2
+    assert said.format(file=file) in done.stderr
 
 
 @pytest.mark.parametrize("address", ["192.0.2.1", "256.1.1.1", "nonsense.invalid"])

@@ -103,6 +103,17 @@ def test_the_cards_command_makes_the_folder_again_to_the_last_byte(swept, option
     assert {k: v for k, v in other.items() if k != "files"} == {k: v for k, v in recipe.items() if k != "files"}
 
 
+@pytest.mark.parametrize("content", ["{", "[]", '{"files": 3}', '{"files": {"a": {}}}', "\xff"])
+def test_a_recipe_that_no_export_wrote_is_told_without_pythons_words(tmp_path, content):
+    (tmp_path / "recipe.json").write_bytes(content.encode("latin-1"))
+    done = hma("verify", tmp_path)
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"Error: {tmp_path / 'recipe.json'} is not as an export writes it, with each file's size and sha256. "
+        "Export the merge again.\n"
+    )
+
+
 @pytest.mark.parametrize(
     "given",
     [

@@ -1,11 +1,15 @@
 """``hma fit`` and ``hma compare``: what they print, that they go on, and what wrong input is told."""
 
 import json
+import shlex
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import typer
 
+from hma import __main__ as program
+from hma import lookup, shell
 from hma.core.compare import SHARES_OF_GAIN
 from hma.core.descent import Step
 from hma.core.fit import POLICY_ANSWERS, Fit
@@ -70,6 +74,23 @@ def test_a_fit_that_is_stuck_says_so(capsys, monkeypatch):
     assert "1, stuck" in said and "may not be the minimum" in said and "settled" not in said
 
 
+def test_what_a_fit_found_is_measured_by_the_command_it_prints(options, store):
+    asked = ["fit", "--mean", 0.4, "--blocks", 2, *DRAW, "--whole", "--store", store, *options]
+    hint = next(line for line in hma(*asked).stdout.splitlines() if line.startswith("To measure it"))
+    words = shlex.split(hint.partition(" or: ")[2])
+    assert "--mean" not in words and words[words.index("--blocks") + 1] == "2"
+    assert shlex.join(words) == shell.command(*words[3:])
+    done = hma(*words[3:], "--json")
+    assert done.returncode == 0, done.stderr
+    assert np.mean(json.loads(done.stdout)["recipe"]["alphas"]) == pytest.approx(0.4, abs=1e-6)
+
+
+def test_what_fit_alone_takes_is_left_out_of_the_command_that_measures():
+    verbs = typer.main.get_command(program.commands()).commands
+    fit, measure = ({name for option in verbs[verb].params for name in option.opts} for verb in ("fit", "measure"))
+    assert fit - measure == {*lookup._OF_FITTING, *lookup._OF_DRAWING, "--whole", "--measure"}
+
+
 def test_several_fits_are_measured_on_request(options, store):
     fits = found("fit", "--mean", "0.2,0.4", "--blocks", "layerwise", "--measure", *DRAW, "--store", store, *options)
     assert [fit["mean_alpha"] for fit in fits["fits"]] == pytest.approx([0.2, 0.4])
@@ -111,7 +132,7 @@ def test_methods_are_compared_at_equal_budgets_on_test_items(options, store):
         (["fit", "--mean", "0.4", "--blocks", "9"], "9 blocks were asked for and the model has 3 layers"),
         (["fit", "--mean", "0.4", "--balance", "0.4"], "were both given"),
         (["fit", "--mean", "0.2", "--low", "0.3"], "No alphas from 0.3 to 1 have the mean 0.2"),
-        (["fit", "--mean", "0.2", "--drawn", "0"], "0 drawn"),
+        (["fit", "--mean", "0.2", "--drawn", "0"], "0 texts to fit on were asked for. Ask for at least 1 (--drawn)"),
         (["fit", "--mean", "0.2", *DRAW, "--kept", "0.01"], "a share of 0.01 is kept (--kept)"),
         (["fit", "--mean", "0.2", "--objective", "adamerging", "--group", "nothing"], "no ability group"),
         (["compare", "--methods", "ma"], "Name two or more"),
@@ -123,6 +144,7 @@ def test_methods_are_compared_at_equal_budgets_on_test_items(options, store):
         (["compare", "--methods", "ma,offset:0|0.1"], "has 2 differences, and there are 3 blocks"),
         (["compare", "--methods", "ma,random-spaced"], "'random-spaced' is unknown"),
         (["compare", "--budget", "2"], "A budget of 2"),
+        (["compare", "--seed", "-1"], "'--seed': '-1'. It must be a whole number, 0 or more"),
     ],
 )
 def test_wrong_input_is_told(arguments, said, options, tmp_path):

@@ -19,7 +19,7 @@ ALLOWED = {
     "threads": set(),
     "evaluate": {"checkpoints", "core", "errors", "threads"},
     "lab": {"core", "errors", "checkpoints", "evaluate", "comparing", "engine", "look", "methods", "searching", "store", "study"}
-    | {"threads"},
+    | {"shell", "threads"},
     "study": {"core", "errors", "checkpoints", "evaluate", "store"},
     "workbench": {"core", "errors", "checkpoints", "evaluate", "methods", "store"},
     "line": {"errors"},
@@ -48,7 +48,7 @@ ALLOWED = {
     "report": {"board", "core", "text"},
     "download": {"board", "core", "text"},
     "exports": {"checkpoints", "core", "errors", "text"},
-    "lookup": {"board", "core", "errors", "methods", "options", "store", "study", "text"},
+    "lookup": {"board", "core", "errors", "methods", "options", "shell", "store", "study", "text"},
     "sure_cli": {"board", "core", "errors", "lookup", "options", "report", "store", "text", "verb"},
     "launch": {"errors", "ui"},
     "race": {"core", "errors", "evaluate", "store"},
@@ -58,8 +58,10 @@ ALLOWED = {
     "methods": {"checkpoints", "core", "errors", "evaluate", "threads"},
     "options": {"checkpoints", "core", "errors", "methods", "store", "study"},
     "verb": set(),
+    "mistakes": set(),
+    "shell": set(),
     "measure_cli": {"board", "engine", "measuring", "options", "report", "text", "verb"},
-    "fit_cli": {"board", "core", "engine", "errors", "measuring", "methods", "options", "report", "verb"},
+    "fit_cli": {"board", "core", "engine", "errors", "lookup", "measuring", "methods", "options", "report", "verb"},
     "comparing": {"core", "errors", "methods", "store"},
     "run": {"comparing", "core"},
     "runs": {"comparing", "core", "engine", "errors", "jobs", "methods", "run", "searching"},
@@ -71,13 +73,13 @@ ALLOWED = {
     "front_cli": {"lookup", "options", "report", "verb"},
     "handout_cli": {"board", "core", "errors", "evaluate", "handout", "lookup", "options", "report", "samples", "store", "text"}
     | {"verb"},
-    "push": {"checkpoints", "errors"},
+    "push": {"checkpoints", "errors", "shell"},
     "export_cli": {"board", "card", "checkpoints", "core", "errors", "evaluate"}
     | {"options", "push", "report", "study", "text", "verb"},
     "pair_cli": {"checkpoints", "core", "options", "report", "verb"},
     "bench": {"board", "checkpoints", "core", "errors", "engine", "evaluate", "measuring", "methods", "searching", "store"}
     | {"study", "threads", "ui"},
-    "__main__": {"bench", "errors", "lab", "launch", "options", "study", "text", "verb"}
+    "__main__": {"bench", "errors", "lab", "launch", "mistakes", "options", "shell", "study", "text", "verb"}
     | {"compare_cli", "export_cli", "fit_cli", "front_cli", "handout_cli", "search_cli", "measure_cli", "pair_cli", "sure_cli"}
     | {"sweep_cli"},
     "__init__": set(),
@@ -130,6 +132,8 @@ LIGHT = {
     "runs",
     "front_cli",
     "verb",
+    "mistakes",
+    "shell",
     "bench",
     "__main__",
     "__init__",

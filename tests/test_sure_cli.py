@@ -2,7 +2,6 @@
 
 import json
 import shlex
-import sys
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -10,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from hma import __main__ as program
+from hma import shell
 from hma.board import Board
 from hma.core.difference import are_indistinguishable, differences
 from hma.core.power import ERRORS
@@ -96,7 +96,9 @@ def test_the_front_has_the_robust_tax_at_a_rho(said, board):
 
 @pytest.mark.parametrize("rho", ["-0.1", "nan", "inf"])
 def test_a_rho_that_is_none_is_refused(said, rho):
-    with pytest.raises(HmaError, match="--rho is"):
+    with pytest.raises(
+        HmaError, match=f"--rho is {float(rho):g}. It is how far .* Give 0 for the mean tax, or more, such as 0.3"
+    ):
         said("front", f"--rho={rho}")
 
 
@@ -181,7 +183,7 @@ def test_before_anything_but_the_ends_is_measured_power_is_told_from_them(said):
 
 @pytest.mark.parametrize("effect", ["0", "-1", "nan"])
 def test_an_effect_that_is_none_is_refused(said, effect):
-    with pytest.raises(HmaError, match="--effect is"):
+    with pytest.raises(HmaError, match=f"--effect is {effect}. It is the size of a difference, .* above 0, such as 2"):
         said("power", f"--effect={effect}")
 
 
@@ -215,7 +217,7 @@ def test_what_is_not_measured_is_told_with_the_whole_command_that_measures_it(pl
     given = [str(word) for word in ("--reference", place[0], "--policy", place[1], "--suite", place[2])]
     store = ["--store", str(place[0].parent / "points.sqlite")]
     missing = hma("difference", "0.35", "policy", *given, "--blocks", "2", *store, "--json")
-    wanted = f"{shlex.join([sys.executable, '-m', 'hma', 'measure', '--alphas', '0.35', *given, '--blocks', '2', *store])}\n"
+    wanted = f"{shell.command('measure', '--alphas', '0.35', *given, '--blocks', '2', *store)}\n"
     assert missing.stderr.endswith(wanted)
     Store(tmp_path / "s.sqlite")
     store = ["--store", str(tmp_path / "s.sqlite")]

@@ -48,7 +48,7 @@ def beyond(swept, options):
     given = ["sweep", "--from", -0.25, "--to", 1.25, "--steps", 7, "--store", store, *options]
     refused = hma(*given)
     assert refused.returncode == 2
-    assert "Alpha 1 of 2 is -0.25. An alpha is the share of the reference in a block, from 0" in refused.stderr
+    assert "--from is -0.25. An alpha is the share of the reference in a block, from 0" in refused.stderr
     done = hma(*given, "--beyond", "--json")
     assert done.returncode == 0, done.stderr
     return store, json.loads(done.stdout)
@@ -107,11 +107,13 @@ def test_partwise_moves_one_block_at_a_time_or_one_alone(swept, options):
         (["--partwise", "--base", "0.2,0.2"], "2 alphas were given"),
         (["--partwise", "--base", "1.2"], "Alpha 1 of 3 is 1.2"),
         (["--from", "0.5", "--to", "0.5"], "--from is 0.5 and --to is 0.5"),
+        (["--to", "2.5", "--beyond"], "--to is 2.5. An alpha is the share of the reference in a block, which"),
         (
-            ["--to", "2.5", "--beyond"],
-            "Alpha 2 of 2 is 2.5. An alpha is the share of the reference in a block, which",
+            ["--to", "2"],
+            "--to is 2. An alpha is the share of the reference in a block, from 0 (the policy) to 1 (the reference).",
         ),
-        (["--from", "nan"], "Alpha 1 of 2 is nan"),
+        (["--to", "2"], "or, to go past both ends, one from -1 to 2 with --beyond."),
+        (["--from", "nan"], "--from is nan"),
     ],
 )
 def test_a_sweep_that_cannot_be_exits_2_with_its_reason(options, arguments, said):

@@ -64,7 +64,7 @@ def suite(
     sweeps: Annotated[int, typer.Option(help="Sweeps of this project; the median counts.", min=1)] = 3,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
 ) -> None:
-    """A sweep of the miniature by `hma sweep`, from a cold start, and by processes that people start without it.
+    """A sweep of the miniature by `python -m hma sweep`, from a cold start, and by processes that people start without it.
 
     The other way writes each merge to disk, then runs lm-eval's command line and a reward script, each in a fresh process.
     Both ask the same test items on the CPU, and what they find must agree. Sweeps of this project take turns with the other

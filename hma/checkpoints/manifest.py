@@ -31,8 +31,12 @@ def read_recipe(folder: Path) -> dict[str, Any]:
         files = {str(name): (int(entry["size"]), str(entry["sha256"])) for name, entry in content["files"].items()}
     except FileNotFoundError:
         raise ExportError(f"{folder} has no {RECIPE}. Give a folder that `python -m hma export` wrote.") from None
-    except (OSError, UnicodeDecodeError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ExportError(f"{path} cannot be read: {error!r}. Export the merge again.") from None
+    except OSError as error:
+        raise ExportError(f"{path} cannot be read: {error}. Give a folder that may be read.") from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise ExportError(
+            f"{path} is not as an export writes it, with each file's size and sha256. Export the merge again."
+        ) from None
     if any(Path(name).name != name for name in files):
         raise ExportError(f"{path} names a file outside its folder. Export the merge again.")
     refuse_patterns(files)

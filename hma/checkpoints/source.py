@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Collection
 from pathlib import Path
 
@@ -15,6 +16,8 @@ ALLOWABLE = (BIN, CODE)
 
 _WANTED = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
 """Files of a hub repository that a checkpoint needs."""
+
+_REPOSITORY = re.compile(r"\w(?:[\w.-]{0,94}\w)?/\w(?:[\w.-]{0,94}\w)?", re.ASCII)
 
 _WANTED_TOO = {BIN: "*.bin", CODE: "*.py"}
 
@@ -30,16 +33,21 @@ def find_folder(source: str, *, fetch: bool = True, allow: Collection[str] = ())
     if os.path.exists(path) or not is_hub_id(source):  # noqa: PTH110
         kind = "is not a folder" if os.path.exists(path) else "does not exist"  # noqa: PTH110
         raise CheckpointError(
-            f"{source} {kind}. Give a folder with config.json and *.safetensors, or a hub id such as organisation/model or "
-            "organisation/model@revision."
+            f"{source if source.strip() else repr(source)} {kind}. Give a folder with config.json and *.safetensors, or a hub id "
+            "such as organisation/model or organisation/model@revision."
         )
     return _snapshot(source, fetch, [*_WANTED, *(pattern for kind, pattern in _WANTED_TOO.items() if kind in allow)])
 
 
 def is_hub_id(source: str) -> bool:
-    """Whether a text looks like ``organisation/model`` or ``organisation/model@revision``."""
-    name = split_revision(source)[0]
-    return name.count("/") == 1 and all(name.split("/")) and not name.startswith((".", "~"))
+    """Whether a text can be ``organisation/model`` or ``organisation/model@revision`` on the hub."""
+    name, revision = split_revision(source)
+    return is_repository(name) and revision != ""
+
+
+def is_repository(name: str) -> bool:
+    """Whether a repository of the hub can have this name, as the hub's own client judges it."""
+    return bool(_REPOSITORY.fullmatch(name)) and not any(part in name for part in ("--", "..")) and not name.endswith(".git")
 
 
 def split_revision(source: str) -> tuple[str, str | None]:

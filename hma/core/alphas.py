@@ -36,16 +36,21 @@ def checked(alphas: Sequence[float], num_blocks: int, beyond: bool = False) -> t
             f"Give {num_blocks} shares, input to output, or one share for all blocks."
         )
     for place, alpha in enumerate(values, start=1):
-        low, high = FARTHEST if beyond else (0, 1)
-        if not low <= alpha <= high:
-            spans = (
-                f"which extrapolation takes from {low:g} to {high:g}" if beyond else "from 0 (the policy) to 1 (the reference)"
-            )
-            raise AlphasError(
-                f"Alpha {place} of {len(values)} is {alpha:g}. An alpha is the share of the reference in a block, {spans}. "
-                "Give a number in that range."
-            )
+        refuse_outside(f"Alpha {place} of {len(values)}", alpha, beyond)
     return tuple(round(a, DIGITS) + 0.0 for a in values)
+
+
+def refuse_outside(name: str, alpha: float, beyond: bool = False) -> None:
+    """Raise AlphasError, which says the alpha by this name, for one outside [0, 1], or ``FARTHEST`` where ``beyond`` is set."""
+    low, high = FARTHEST if beyond else (0, 1)
+    if not low <= alpha <= high:
+        farthest = f"from {FARTHEST[0]:g} to {FARTHEST[1]:g}"
+        spans = f"which extrapolation takes {farthest}" if beyond else "from 0 (the policy) to 1 (the reference)"
+        further = "" if beyond else f"; or, to go past both ends, one {farthest} with --beyond"
+        raise AlphasError(
+            f"{name} is {alpha:g}. An alpha is the share of the reference in a block, {spans}. "
+            f"Give a number in that range{further}."
+        )
 
 
 def parsed(text: str) -> tuple[float, ...]:

@@ -48,9 +48,9 @@ class Draw:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("prompts", "answers", "drawn"):
+        for name, what in (("prompts", "prompts"), ("answers", "answers to a prompt"), ("drawn", "texts to fit on")):
             if getattr(self, name) < 1:
-                raise FitError(f"{getattr(self, name)} {name} were asked for to fit on. Ask for at least 1.")
+                raise FitError(f"{getattr(self, name)} {what} were asked for. Ask for at least 1 (--{name}).")
         if not 0 < self.kept <= 1:
             raise FitError(f"A share of {self.kept:g} of the answers was to be kept. Keep a share above 0, up to 1.")
         if self.seed < 0:
@@ -86,8 +86,10 @@ class Fit:
             raise FitError(f"The objective '{self.objective}' is unknown. Choose one of: {', '.join(OBJECTIVES)}.")
         if self.is_two_sided:
             self._check_two_sided()
-        elif self.mean is None or self.balance is not None:
-            raise FitError(f"The objective '{self.objective}' keeps a mean alpha, and has no balance. Give --mean, such as 0.4.")
+        elif self.balance is not None:
+            raise FitError(f"The objective '{self.objective}' has no balance. Give --mean instead, such as 0.4.")
+        elif self.mean is None:
+            raise FitError(f"The objective '{self.objective}' keeps a mean alpha, and none was given. Give --mean, such as 0.4.")
         if bool(self.group) != (self.objective == ADAMERGING):
             raise FitError("An ability group is for the objective 'adamerging', which needs one: --group, such as reading.")
         if self.form not in (OMEGA, PAPER):
@@ -104,9 +106,10 @@ class Fit:
         if self.mean is not None:
             raise FitError(f"The objective '{self.objective}' keeps no mean alpha. Give --balance instead, between 0 and 1.")
         if self.balance is None or not 0 <= self.balance <= 1:
+            given = "none was given" if self.balance is None else f"it is {self.balance:g}"
             raise FitError(
-                f"The objective '{self.objective}' weighs its two sides by a balance, which is {self.balance}. Give a number "
-                "from 0 (the reference's side alone) to 1 (the policy's side alone)."
+                f"The objective '{self.objective}' weighs its two sides by a balance, and {given}. Give --balance, from 0 (the "
+                "reference's side alone) to 1 (the policy's side alone)."
             )
         if self.form == PAPER or self.l1:
             raise FitError("The paper's form and regulariser keep a mean alpha, and the two-sided objectives keep none.")

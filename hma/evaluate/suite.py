@@ -67,11 +67,12 @@ def load_suite(
     if split not in SPLITS:
         raise SuiteError(f"Split '{split}' is unknown. Choose validation (to choose alphas) or test (to report).")
     try:
-        size = next(iter(data["sizes"]), None) if size is None else size
-        if size not in data["sizes"]:
-            raise SuiteError(f"Size '{size}' is not in {path}. It offers: {', '.join(data['sizes'])}.")
-        num_items = number(data["sizes"], size, int, 1)
-        ends = tuple(sorted({number(data["sizes"], name, int, 1) for name in data["sizes"]}))
+        sizes = _sizes(path, data)
+        size = next(iter(sizes)) if size is None else size
+        if size not in sizes:
+            raise SuiteError(f"Size '{size}' is not in {path}. It offers: {', '.join(sizes)}.")
+        num_items = number(sizes, size, int, 1)
+        ends = tuple(sorted({number(sizes, name, int, 1) for name in sizes}))
         beside = path.parent / _folder(data)
         chat = read_chat(data, beside, split, program, may_run)
         abilities = tuple(read_ability(entry, beside / path.name) for entry in _entries(data["abilities"]))
@@ -116,10 +117,13 @@ def find_suite(name: str | Path) -> Path:
 def suite_sizes(path: str | Path) -> dict[str, int]:
     """The sizes that a suite file offers, by name."""
     path = find_suite(path)
-    data = _read_json(path)
+    return _sizes(path, _read_json(path))
+
+
+def _sizes(path: Path, data: Any) -> dict[str, int]:
     sizes = data.get("sizes") if isinstance(data, dict) else None
     if not isinstance(sizes, dict) or not sizes:
-        raise SuiteError(f"{path} is not a suite: it has no 'sizes'. {_SEE}")
+        raise SuiteError(f"{path} is not a suite: it has no 'sizes', such as {{\"quick\": 100}}. {_SEE}")
     return sizes
 
 

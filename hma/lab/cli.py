@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hma import shell
 from hma.errors import HmaError
 
 if TYPE_CHECKING:
@@ -27,7 +29,9 @@ ScenarioName = Annotated[str, typer.Option("--scenario", help="A scenario of hma
 
 @app.command("build")
 def build_command(
-    seed: Annotated[int, typer.Option(help="Seed of weights, training and sampling; the world itself is always the same.")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Seed of weights, training and sampling; the world itself is always the same.", min=0)
+    ] = 0,
     out: Annotated[Path, typer.Option(help="The folder to write, new or empty.")] = Path("runs/miniature"),
     scenario: ScenarioName = "default",
     force: Annotated[bool, typer.Option("--force", help="Replace the miniature that the folder holds.")] = False,
@@ -61,6 +65,7 @@ def pairs_command(
 ) -> None:
     """Make a pair for every scenario and seed, without judges; each reference is trained once. What is there stays."""
     chosen, numbers = [_scenario(name) for name in scenarios.split(",")], _seeds(seeds)
+    _refuse_file(out)
     from hma.lab.pairs import Wanted, make_pairs
 
     wanted = [Wanted(out.expanduser(), scenario, seed, path) for scenario in chosen for seed in numbers]
@@ -91,12 +96,14 @@ def report_command(
 
     Everything measured stays beside each pair: interrupted, it goes on when run again.
     """
+    _refuse_file(out)
     folders = [
         pairs.expanduser() / _scenario(name).name / f"seed-{seed}" for name in scenarios.split(",") for seed in _seeds(seeds)
     ]
     if missing := [str(folder) for folder in folders if not (folder / "report.json").is_file()]:
         raise HmaError(
-            f"There is no pair in {missing[0]}. Make it: lab pairs --scenarios {scenarios} --seeds {seeds} --out {pairs}."
+            f"There is no pair in {missing[0]}. Make it: "
+            + shell.command("lab", "pairs", "--scenarios", scenarios, "--seeds", seeds, "--out", str(pairs))
         )
     from hma.core.fit import Draw
     from hma.evaluate.suite import suite_sizes
@@ -105,12 +112,8 @@ def report_command(
 
     found = []
     for folder in folders:
-
-        def say(text: str, folder: Path = folder) -> None:
-            typer.echo(f"\r{folder.parent.name}, {folder.name}: {text:<40}", nl=False, err=True)
-
-        found.append(replicate(folder, budget, size, Draw(), brief, say))
-        typer.echo("", err=True)
+        with _said(f"{folder.parent.name}, {folder.name}") as say:
+            found.append(replicate(folder, budget, size, Draw(), brief, say))
         write(out, found, budget, suite_sizes(folder / "suite.json")[size])
     typer.echo(f"written to {out / 'report.md'}")
 
@@ -127,6 +130,10 @@ def check_command(
 ) -> None:
     """Build each seed, measure it on test items, and say which claims hold. Ends with status 1 if one does not."""
     chosen, numbers = _scenario(scenario), _seeds(seeds)
+    if keep:
+        _refuse_file(keep, "--keep")
+    if out and out.is_dir():
+        raise HmaError(f"--out {out} is a folder. Name the file to write, such as {out / 'check.json'}.")
     folder = keep or Path(tempfile.mkdtemp(prefix="miniature-"))
     try:
         report = {"scenario": scenario, "seeds": [_checked(folder, chosen, seed) for seed in numbers]}
@@ -162,10 +169,33 @@ def _scenario(name: str) -> Scenario:
 
 
 def _seeds(text: str) -> list[int]:
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError:
-        raise HmaError(f"'{text}' is not a list of seeds. Write whole numbers with commas, for example 0,1,2.") from None
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() for part in parts):
+        raise HmaError(f"'{text}' is not a list of seeds. Write whole numbers of 0 or more with commas, for example 0,1,2.")
+    return [int(part) for part in parts]
+
+
+def _refuse_file(place: Path, option: str = "--out") -> None:
+    """Raise HmaError where no folder can be, before hours of work are to be put there."""
+    if file := next((folder for folder in (place.expanduser(), *place.expanduser().parents) if folder.is_file()), None):
+        raise HmaError(f"{option} is {place}, and {file} is a file. Name a folder, which is made where it is not there.")
+
+
+@contextlib.contextmanager
+def _said(name: str) -> Iterator[Callable[[str], None]]:
+    """A function (stage) that says on standard error what is done: in one line of a terminal, elsewhere once a stage."""
+    said: set[str] = set()
+
+    def say(stage: str) -> None:
+        if sys.stderr.isatty():
+            typer.echo(f"\r{name}: {stage:<40}", nl=False, err=True)
+        elif stage not in said:
+            typer.echo(f"{name}: {stage}", err=True)
+        said.add(stage)
+
+    yield say
+    if said and sys.stderr.isatty():
+        typer.echo("", err=True)
 
 
 @contextlib.contextmanager

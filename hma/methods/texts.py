@@ -95,11 +95,12 @@ class Writer:
         if source == REFERENCE_FREE:
             return self._free(draw)
         abilities, labelled = self._suite.abilities, source != REFERENCE_ANSWERS
+        group = source.removeprefix("labels of ")
         if labelled:
-            abilities = [a for a in abilities if (a.axis.group or a.axis.name) == source.removeprefix("labels of ")]
+            abilities = [a for a in abilities if (a.axis.group or a.axis.name) == group]
         if not abilities:
             groups = sorted({a.axis.group or a.axis.name for a in self._suite.abilities})
-            raise FitError(f"The suite has no ability group for '{source}'. It has: {', '.join(groups)}.")
+            raise FitError(f"The suite has no ability group '{group}'. It has: {', '.join(groups)}.")
         return [chunk for ability in abilities for chunk in self._of_ability(ability, draw, len(abilities), labelled)]
 
     def _policy_answers(self, draw: Draw) -> list[_Chunk]:

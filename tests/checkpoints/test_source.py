@@ -50,6 +50,30 @@ def test_a_revision_is_part_of_a_hub_id():
     ]
 
 
+@pytest.mark.parametrize(
+    "place",
+    [
+        *("a/b/c", "runs/my model", "données/modèle", "C:\\models/x", "a/-b", "a/b.", "a--b/c", "a/b..c", "a/b.git"),
+        *("a/" + "b" * 97, "a/b@", "a/b\n", " "),
+    ],
+)
+def test_what_can_be_no_hub_id_is_a_folder_that_is_not_there_and_nothing_to_fetch(place):
+    assert not is_hub_id(place)
+    for fetch in (True, False):
+        with pytest.raises(CheckpointError, match=r"does not exist\. Give a folder") as told:
+            find_folder(place, fetch=fetch)
+        assert "hf download" not in str(told.value)
+        assert str(told.value).startswith(place if place.strip() else "' ' does")
+
+
+@pytest.mark.parametrize("name", ["meta-llama/Llama-3.2_1B", "a/b", "0/_x", "runs/reference", "a/" + "b" * 96])
+def test_what_the_hubs_client_takes_for_an_id_is_one_here(name):
+    from huggingface_hub.utils import validate_repo_id
+
+    validate_repo_id(name)
+    assert is_hub_id(name) and is_hub_id(f"{name}@refs/pr/1")
+
+
 def test_an_id_that_cannot_be_fetched_says_what_to_do():
     with pytest.raises(CheckpointError, match="no folder here, and could not be fetched"):
         open_checkpoint("organisation/no-such-model")

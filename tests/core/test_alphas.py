@@ -25,6 +25,7 @@ def test_one_alpha_is_the_same_for_all_blocks():
     [
         ("0.2,0.3", "2 alphas were given"),
         ("0.2,0.3,1.5", "Alpha 3 of 3 is 1.5"),
+        ("1.5,0,0", "in that range; or, to go past both ends, one from -1 to 2 with --beyond"),
         ("0.2,-0.1,0", "Alpha 2 of 3 is -0.1"),
         ("nan,0,0", "Alpha 1 of 3 is nan"),
         ("a,b,c", "not a list of numbers"),
@@ -39,7 +40,7 @@ def test_wrong_alphas_are_named(text, said):
 def test_extrapolation_goes_as_far_as_the_ends_are_apart_and_only_where_it_is_asked_for():
     assert alphas_of.checked((-1, 2, 0.5), 3, beyond=True) == (-1, 2, 0.5)
     for alpha in (-1.001, 2.001, float("nan"), float("inf")):
-        with pytest.raises(AlphasError, match="takes from -1 to 2"):
+        with pytest.raises(AlphasError, match=r"takes from -1 to 2. Give a number in that range\.$"):
             alphas_of.checked((alpha,), 1, beyond=True)
 
 

@@ -122,7 +122,8 @@ def test_a_suite_is_local_until_it_names_something_elsewhere(folder):
     [
         ({"sizes": {"quick": -5}}, "'quick' is -5, expected 1 or more"),
         ({"sizes": {"quick": "8"}}, "'quick' is '8', expected a whole number"),
-        ({"sizes": ["quick"]}, "is not a suite"),
+        ({"sizes": ["quick"]}, r"is not a suite: it has no 'sizes', such as \{\"quick\": 100\}\. .*suites.md says"),
+        ({"sizes": {}}, "is not a suite: it has no 'sizes'"),
         ({"abilities": "choice.yaml"}, "'abilities' is 'choice.yaml', expected a list of one ability or more, each with"),
         ({"abilities": []}, r"'abilities' is \[\], expected a list of one ability or more, each with name, title, unit, task"),
         ({"title": 5}, "its title is 5, expected a text"),
@@ -131,6 +132,14 @@ def test_a_suite_is_local_until_it_names_something_elsewhere(folder):
 def test_a_wrong_value_is_named(folder, changes, said):
     with pytest.raises(SuiteError, match=said):
         load_suite(changed(folder, **changes))
+
+
+@pytest.mark.parametrize("content", ["[]", "3", "null", '"a suite"'])
+def test_a_file_that_holds_no_suite_at_all_is_told_without_pythons_words(tmp_path, content):
+    file = tmp_path / "suite.json"
+    file.write_text(content)
+    with pytest.raises(SuiteError, match="is not a suite: it has no 'sizes'"):
+        load_suite(file)
 
 
 @pytest.mark.parametrize(

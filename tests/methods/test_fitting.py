@@ -143,11 +143,12 @@ def test_what_is_fitted_on_names_the_fit(tiny_study):
     [
         ({"mean": 1.2}, AlphasError, "mean alpha is 1.2"),
         ({"mean": 0.5, "low": 0.6}, AlphasError, "No alphas from 0.6 to 1 have the mean 0.5"),
-        ({}, FitError, "keeps a mean alpha"),
+        ({}, FitError, "keeps a mean alpha, and none was given. Give --mean, such as"),
+        ({"balance": 0.4}, FitError, "has no balance. Give --mean instead"),
         ({"mean": 0.4, "objective": "best"}, FitError, "'best' is unknown"),
         ({"mean": 0.4, "objective": "two-sided"}, FitError, "keeps no mean alpha"),
-        ({"objective": "two-sided"}, FitError, "a balance, which is None"),
-        ({"objective": "two-sided", "balance": 1.5}, FitError, "a balance, which is 1.5"),
+        ({"objective": "two-sided"}, FitError, "a balance, and none was given. Give --balance"),
+        ({"objective": "two-sided", "balance": 1.5}, FitError, "a balance, and it is 1.5"),
         ({"mean": 0.4, "objective": "adamerging"}, FitError, "An ability group is for"),
         ({"mean": 0.4, "group": "reading"}, FitError, "An ability group is for"),
         ({"mean": 0.4, "form": "paper", "high": 0.9}, AlphasError, "no bounds of its own"),
@@ -160,7 +161,8 @@ def test_what_does_not_go_together_is_refused(options, error, said):
 
 
 @pytest.mark.parametrize(
-    ("options", "said"), [({"prompts": 0}, "0 prompts"), ({"kept": 0.0}, "share of 0"), ({"drawn": 0}, "0 drawn")]
+    ("options", "said"),
+    [({"prompts": 0}, "0 prompts"), ({"kept": 0.0}, "share of 0"), ({"drawn": 0}, r"0 texts to fit on .* \(--drawn\)")],
 )
 def test_an_empty_draw_is_refused(options, said):
     with pytest.raises(FitError, match=said):
@@ -182,7 +184,7 @@ def test_a_suite_without_training_prompts_or_group_says_what_to_do(workbench, ti
     kept = Kept()
     with pytest.raises(FitError, match=r'names no training prompts.*"train"'):
         workbench.fit(study, Fit(THIRDS, mean=0.4, draw=DRAW), kept, kept.keep)
-    with pytest.raises(FitError, match="no ability group for 'labels of nothing'"):
+    with pytest.raises(FitError, match="no ability group 'nothing'"):
         fitted(workbench, tiny_study, kept, "adamerging", mean=0.4, group="nothing")
     assert not kept
 
