@@ -29,8 +29,10 @@ _NO_SUCH_NAME = (socket.EAI_NONAME, socket.EAI_AGAIN, socket.EAI_FAIL, getattr(s
 PLOTLY = "plotly.min.js"
 """The chart's code, as the package of that name has it."""
 
-_CHART_CODE = '<script async id="plotly-code" src="./{name}?v={version}"></script></head>'
-"""Has the browser read the chart's code, by far the largest part of the page, from the first moment on (``ui/diagram.js``)."""
+_FETCH = '<link rel="preload" as="script" id="plotly-code" href="./{name}?v={version}">'
+_RUN = '<script async id="plotly-code" src="./{name}?v={version}"></script>'
+"""How a browser comes by the chart's code, by far the largest part of the page: it fetches it from the first moment on, to run
+it when there is a chart to draw (``ui/diagram.js``). While Streamlit is imported it has nothing else to do, and runs it then."""
 
 _CLOSE_MENU = """<script>
 let closing;
@@ -142,7 +144,7 @@ class _Front:
         self._files = StaticFiles(directory=folder)
         self._chart_code = StaticFiles(directory=_folder_of("plotly") / "package_data")
         self._page = (folder / "index.html").read_text(encoding="utf-8")
-        self._page = self._page.replace("</head>", _CHART_CODE.format(name=PLOTLY, version=version("plotly")))
+        self._code = {"name": PLOTLY, "version": version("plotly")}
         self._page = self._page.replace("</body>", _CLOSE_MENU)
         self._pages = {"/", *(f"/{script.stem}" for script in (ROOT / "pages").glob("*.py"))}
         self._streamlit: asyncio.Future[Any]
@@ -180,7 +182,8 @@ class _Front:
         if scope["type"] != "http" or scope["method"] != "GET":
             return None
         if scope["path"] in self._pages:
-            return HTMLResponse(self._page, headers={"Cache-Control": "no-cache"})
+            code = (_FETCH if self._streamlit.done() else _RUN).format(**self._code)
+            return HTMLResponse(self._page.replace("</head>", f"{code}</head>"), headers={"Cache-Control": "no-cache"})
         path = scope["path"].lstrip("/")
         if path != PLOTLY and not path.startswith("static/"):
             return None

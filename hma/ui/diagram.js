@@ -11,11 +11,17 @@ const BUTTONS = { modeBarButtonsToAdd: [{
   click: place => document.fullscreenElement ? document.exitFullscreen() : place.requestFullscreen(),
 }] };
 
+/** Plotly, which the page names since its first line; it is run where it was only fetched. */
 const library = () => new Promise((found, lost) => {
   if (window.Plotly) return found(window.Plotly);
-  const tag = document.getElementById('plotly-code');
   const fail = () => lost(new Error("The chart's code is not here: start the app with `make run` or `python -m hma app`."));
+  let tag = document.getElementById('plotly-code');
   if (!tag) return fail();
+  if (tag.tagName === 'LINK') {
+    const script = Object.assign(document.createElement('script'), { id: tag.id, src: tag.href });
+    tag.replaceWith(script);
+    tag = script;
+  }
   tag.addEventListener('load', () => found(window.Plotly));
   tag.addEventListener('error', fail);
 });
@@ -26,13 +32,9 @@ const ring = (Plotly, place, key) => {
   if (at >= 0) Plotly.restyle(place, { selectedpoints: [[at]] }, [picker]);
 };
 
-const layoutOf = (place, { figure, view }) => ({
-  ...figure.layout,
-  ...(document.fullscreenElement === place ? { height: innerHeight } : {}),
-  autosize: true,
-  clickmode: 'event',
-  uirevision: view,
-});
+/** As large as its place is, whose size may change. */
+const layoutOf = ({ figure: { layout: { height, ...layout } }, view }) =>
+  ({ ...layout, autosize: true, clickmode: 'event', uirevision: view });
 
 const begin = (Plotly, place) => {
   place.on('plotly_click', event => {
@@ -42,8 +44,6 @@ const begin = (Plotly, place) => {
     place.clicked(key);
   });
   new ResizeObserver(() => place.clientWidth && Plotly.Plots.resize(place)).observe(place);
-  place.addEventListener('fullscreenchange', () =>
-    Plotly.relayout(place, { height: document.fullscreenElement === place ? innerHeight : place.usual }));
 };
 
 export default async function ({ data, parentElement, setTriggerValue }) {
@@ -51,12 +51,12 @@ export default async function ({ data, parentElement, setTriggerValue }) {
   place.wanted = data;
   place.setAttribute('aria-label', data.alt);
   place.clicked = data.clickable && (key => setTriggerValue('clicked', key));
-  place.usual = data.figure.layout.height;
+  place.style.height = `${data.figure.layout.height}px`;
   const Plotly = await library();
   if (place.wanted !== data) return;
   const isNew = !place.classList.contains('js-plotly-plot');
   const buttons = data.config.displayModeBar === false ? {} : BUTTONS;
-  await Plotly.react(place, data.figure.data, layoutOf(place, data), { ...data.config, ...buttons });
+  await Plotly.react(place, data.figure.data, layoutOf(data), { ...data.config, ...buttons });
   if (isNew) begin(Plotly, place);
-  return () => Plotly.purge(place);
+  return place.wanted === data ? () => Plotly.purge(place) : undefined; // One that was overtaken must not end its successor.
 }

@@ -12,10 +12,17 @@ from streamlit.delta_generator import DeltaGenerator
 
 from hma.look import INK, NEUTRAL
 
+_LETTERS = '"Source Sans", sans-serif'
 _GRID = {"light": "#e4e8ee", "dark": "#2a323e"}
 _BEHIND = {"light": "#ffffff", "dark": "#12161d"}
 
-CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d", "toImage"], "scrollZoom": False}
+CONFIG = {
+    "displaylogo": False,
+    "modeBarButtonsToRemove": ["select2d", "lasso2d", "toImage", "sendChartToCloud"],
+    "scrollZoom": False,
+    "showSendToCloud": False,
+}
+"""Plotly's settings: its buttons are those that need no selection by a box and send nothing anywhere."""
 
 
 def draw(
@@ -48,13 +55,13 @@ def _look(theme: str) -> dict[str, Any]:
     """How a figure looks on the page, where it does not say it itself: the page's letters and colours."""
     axis = {"automargin": True, "gridcolor": _GRID[theme], "title": {"font": {"size": 14}}, "zeroline": False}
     return {
-        "font": {"family": '"Source Sans", sans-serif', "size": 12, "color": NEUTRAL[theme]},
+        "font": {"family": _LETTERS, "size": 12, "color": NEUTRAL[theme]},
         "paper_bgcolor": "rgba(0, 0, 0, 0)",
         "plot_bgcolor": "rgba(0, 0, 0, 0)",
         "margin": {"pad": 8},
         "xaxis": {**axis, "showgrid": False},
         "yaxis": axis,
-        "hoverlabel": {"bgcolor": _BEHIND[theme], "bordercolor": _GRID[theme], "font": {"color": INK[theme]}},
+        "hoverlabel": {"bgcolor": _BEHIND[theme], "bordercolor": _GRID[theme], "font": {"color": INK[theme], "family": _LETTERS}},
         "modebar": {"bgcolor": "rgba(0, 0, 0, 0)", "color": NEUTRAL[theme], "activecolor": INK[theme]},
     }
 
@@ -63,6 +70,6 @@ def _look(theme: str) -> dict[str, Any]:
 def _component() -> Any:
     """What draws it. Its code waits for Plotly's own, which the page has named since its first line (``hma/launch.py``)."""
     code = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
-    return st.components.v2.component(
-        "diagram", html='<div class="hma-diagram" role="figure"></div>', js=code, isolate_styles=False
-    )
+    style = ".hma-diagram:fullscreen { height: 100% !important; background: var(--st-background-color); }"
+    place = '<div class="hma-diagram" role="figure"></div>'
+    return st.components.v2.component("diagram", html=place, css=style, js=code, isolate_styles=False)

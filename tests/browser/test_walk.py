@@ -25,6 +25,9 @@ LONELIEST = """() => {
 }"""
 """Where the point that is farthest from its neighbours stands on the screen, and its key."""
 
+BUTTONS = "() => [...document.querySelectorAll('.st-key-chart .modebar-btn')].map(button => button.dataset.title)"
+"""What the chart offers: nothing that would send it anywhere."""
+
 RING = """() => {
   const chart = document.querySelector('.st-key-chart .js-plotly-plot');
   const trace = chart._fullData[chart._fullData.length - 1];
@@ -98,6 +101,7 @@ def settle(page):
 def test_the_shipped_points_are_drawn_and_a_click_shows_a_point(open_page, study, store):
     page = open_page()
     assert page.evaluate(LONELIEST)["count"] == len(store.points(study))
+    assert page.evaluate(BUTTONS) == ["Zoom", "Pan", "Zoom in", "Zoom out", "Autoscale", "Reset axes", "Fullscreen"]
     wait_until(lambda: selected(page), 10, "a point in the address")
     table = page.locator(".hma-scores").inner_text()
     target = page.evaluate(LONELIEST)

@@ -202,6 +202,7 @@ def test_the_page_of_the_chart_needs_nothing_from_outside(study, tmp_path):
     world.fill(store, own, grid=0, sweep=5)
     board = Board.read(store, own)
     html = away.html(board, board.points[2])
+    assert '"showSendToCloud": false' in html
     assert board.points[2].key in html
     assert '"height":390' not in html.replace(" ", "")
     assert 4e6 < len(html.encode()) < 6e6
