@@ -94,10 +94,11 @@ def _verify(export: exports.Export) -> None:
 
 
 def _files(export: exports.Export) -> str:
-    """The files with their sizes, and the SHA-256 of each that the export wrote."""
+    """The files with their sizes, the SHA-256 of each that the export wrote, and the size of all."""
     rows = "".join(
         f"<tr><th>{escape(text.printable(name))}</th><td>{text.size(size)}</td><td><code>{escape(sha)}</code></td></tr>"
         for name, size, sha in export.files
     )
+    rows += f'<tr class="hma-sum"><th>All {len(export.files)} files</th><td>{text.size(export.size)}</td><td></td></tr>'
     head = "<tr><th>File</th><th>Size</th><th>SHA-256</th></tr>"
     return f'<div class="hma-scores"><table><thead>{head}</thead><tbody>{rows}</tbody></table></div>'

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from hma import exports
+from hma import exports, text
 from hma.board import Board
 from hma.checkpoints.manifest import differences
 from hma.errors import ExportError, HmaError
@@ -52,6 +52,8 @@ def test_a_point_is_exported_verified_and_shown_with_how_to_load_it(page, allowe
     assert differences(folder) == []
     assert test.success[0].value == "Verified: all 2 files are as recipe.json says."
     said, written = everything(test), json.loads((folder / "recipe.json").read_text())
+    whole = text.size(sum(file["size"] for file in written["files"].values()))
+    assert test.expander[-1].label.endswith(whole) and f"<th>All 2 files</th><td>{whole}</td>" in said
     assert all(f"<code>{file['sha256']}</code>" in said for file in written["files"].values())
     assert f"AutoModelForCausalLM.from_pretrained({str(folder)!r}" in test.code[0].value
     assert (written["tokenizer"], written["boards"]) == ("policy", 1)
