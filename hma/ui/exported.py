@@ -9,7 +9,7 @@ from html import escape
 import streamlit as st
 
 from hma import exports, text
-from hma.ui import access, state
+from hma.ui import access, cards, state
 from hma.ui.guard import shown
 
 POLL = 0.5
@@ -64,8 +64,8 @@ def _show(export: exports.Export) -> None:
     card = export.card()
     if card:
         st.caption("Its model card, README.md")
-        with st.container(height=320, border=True):
-            st.text(card)
+        with st.container(height=420, border=True):
+            st.html(cards.html(text.printable(card)))
 
 
 def _check(export: exports.Export) -> None:

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from dataclasses import replace
+from html import escape
 
 import pytest
 
@@ -58,7 +59,7 @@ def test_a_point_is_exported_verified_and_shown_with_how_to_load_it(page, allowe
     assert f"AutoModelForCausalLM.from_pretrained({str(folder)!r}" in test.code[0].value
     assert (written["tokenizer"], written["boards"]) == ("policy", 1)
     # What a model card says may come from anywhere: it stays text.
-    assert world.TRAP in texts(test, "text")
+    assert f'<div class="hma-card"><p>{escape(world.TRAP)}</p>' in said
     assert not any("<script>" in text for kind in ("markdown", "caption", "code") for text in texts(test, kind))
     assert "<script>" not in "".join(e.proto.body for e in test.get("html"))
     assert [entry.name for entry in allowed.iterdir()] == ["ma-0.5"]

@@ -1,0 +1,36 @@
+"""Model cards as HTML: what they are made of is drawn, and nothing in them does anything."""
+
+import pytest
+
+from hma.ui import cards
+
+
+def test_headings_tables_and_code_are_drawn():
+    drawn = cards.html(
+        "# MA 0.5\n\n| score | tax |\n| --- | --- |\n| a \\| \\_b | +3 |\n\nIn `alpha` terms\n\n```\npython -m hma <x>\n```\n"
+    )
+    assert "<h1>MA 0.5</h1>" in drawn
+    assert '<div class="hma-scores"><table>' in drawn and "</table></div>" in drawn
+    assert "<td>a | _b</td>" in drawn and "<code>alpha</code>" in drawn
+    assert "python -m hma &lt;x&gt;" in drawn
+
+
+@pytest.mark.parametrize(
+    "trap",
+    [
+        "<script>alert(1)</script>",
+        "| a |\n| --- |\n| <img src=x onerror=alert(1)> |",
+        "# <b>x</b>",
+        "`<i>`",
+        "![<i>](javascript:alert(1))",
+        "```<i>\n</code></pre><i>\n```",
+        "<https://example.org>",
+    ],
+)
+def test_what_it_says_stays_text(trap):
+    drawn = cards.html(trap)
+    assert not any(tag in drawn for tag in ("<script", "<img", "<b>", "<i>", "<a ", "href"))
+
+
+def test_a_link_is_the_text_that_stands_there():
+    assert "[here](https://example.org)" in cards.html("[here](https://example.org)")
