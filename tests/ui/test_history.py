@@ -153,8 +153,9 @@ def test_two_sessions_see_one_queue_and_whose_each_request_is(page):
     waiting = points_asked()[1]
     button(mine, f"cancel_{waiting.id}").click().run()
     wait_for(mine, lambda t: t.info)
-    assert "HMA 0.45 / 0.15 / 0.05 (yours): Cancelled before it began" in mine.info[0].value
-    assert "(someone else's): Cancelled" in yours.run().info[0].value
+    told = mine.info[0].value.replace("\\", "")
+    assert "HMA 0.45 / 0.15 / 0.05 (yours) on 40 validation items (quick): Cancelled before it began" in told
+    assert "(someone else's) on 40 validation items" in yours.run().info[0].value
     yours.switch_page("pages/explore.py").run()
     assert not yours.info  # Explore tells a person of their own requests alone.
     assert mine.switch_page("pages/explore.py").run().info
