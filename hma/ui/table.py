@@ -26,15 +26,15 @@ _METHODS = {
     "search": "a search",
     "surveyed-search": "a search after a survey (uses task prompts)",
     "compare": "a comparison",
-    "slider": "the sliders",
-    "single": "the command line",
+    "slider": "own choice (sliders)",
+    "single": "own choice (command line)",
     "again": "a measurement with more items",
 }
 
 
 def measured_by(method: str) -> str:
     """What a point was measured by, in words."""
-    return _METHODS.get(method, text.printable(method)) or "hand"
+    return _METHODS.get(method, text.printable(method)) or "own choice"
 
 
 def choose(board: Board) -> None:
