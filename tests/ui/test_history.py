@@ -1,5 +1,6 @@
 """The page Runs under AppTest: the list of points, the queue as every session sees it, more items, and other studies."""
 
+import json
 import sys
 from dataclasses import replace
 from functools import partial
@@ -64,6 +65,8 @@ def test_every_point_is_listed_newest_first_with_where_it_came_from(page, study,
     assert list(table["point"][:2]) == ["HMA 0.35 / 0.1 / 0", "HMA 0.45 / 0.1 / 0"]
     assert list(table["measured by"][:2]) == ["own choice (sliders)", "a fit by proxy distillation (HMA)"]
     assert list(table["measured at (UTC)"][:2]) == ["2026-03-01 00:00:00", "2026-02-01 00:00:00"]
+    wide = json.loads(test.dataframe[0].proto.columns)["measured by"]["width"]
+    assert wide >= 7 * len("a fit by proxy distillation (HMA)")  # Whatever the rows in sight are called.
     assert set(table["took"]) == {1.4} and set(table["items"]) == {40} and set(table["device"]) == {"CPU (test)"}
     said = everything(test)
     assert "Nothing is being measured, and nothing waits." in said and "None yet." in said
