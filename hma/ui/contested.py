@@ -129,6 +129,6 @@ def show_points(found: Contest, reporting_on: Board, titles: Mapping[str, str]) 
     formats |= dict.fromkeys(("ability, validation", "ability, test"), "%.1f")
     with opened:
         st.dataframe(
-            columns, hide_index=True, key="contest_points", height=360,
+            columns, hide_index=True, key="contest_points", height=360, placeholder="–",
             column_config={name: st.column_config.NumberColumn(format=form) for name, form in formats.items()},
         )  # fmt: skip
