@@ -107,7 +107,7 @@ def _scores(merge: Merged, boards: Sequence[Board]) -> list[str]:
     if not measured:
         return [*lines, "", "These weights were not measured in the store that the export was given."]
     for board, point in measured:
-        lines += ["", f"{_items(board.study)}, on {_safe(point.device)}.", "", *_table(board, point), "", *_read(board, point)]
+        lines += ["", f"{_items(board.study)}, on {safe(point.device)}.", "", *_table(board, point), "", *_read(board, point)]
         if board.study.split == "validation":
             lines += [
                 "",
@@ -129,7 +129,7 @@ def _row(axis: Axis, board: Board, point: Point, is_taxed: bool) -> str:
     before, after, here = (_score(p, axis.name) for p in (board.reference, board.policy, point))
     told = [_told(score) for score in (before, after, here)]
     tax = _tax(before, here, axis) if is_taxed and before and here else "–"
-    return f"| {' | '.join((_safe(axis.title), _safe(axis.unit), *told, tax))} |"
+    return f"| {' | '.join((safe(axis.title), safe(axis.unit), *told, tax))} |"
 
 
 def _score(point: Point | None, name: str) -> Score | None:
@@ -162,13 +162,13 @@ def _read(board: Board, point: Point) -> list[str]:
     return lines
 
 
-def _safe(name: str) -> str:
+def safe(name: str) -> str:
     """A name that a file made up, in one line and without what Markdown would give a meaning to."""
     return _MARKS.sub(r"\\\1", " ".join(text.printable(name).split()))
 
 
 def _items(study: Study) -> str:
-    return f"{_safe(study.title)}: {study.num_items} {study.split} items of each task ({_safe(study.size)})"
+    return f"{safe(study.title)}: {study.num_items} {study.split} items of each task ({safe(study.size)})"
 
 
 def _front(board: Board | None, recipe: Recipe) -> list[str]:

@@ -1,8 +1,12 @@
 """Model cards as HTML: what they are made of is drawn, and nothing in them does anything."""
 
+from html import escape
+
 import pytest
 
+from hma.card import safe
 from hma.ui import cards
+from tests.ui.world import TRAP
 
 
 def test_headings_tables_and_code_are_drawn():
@@ -34,3 +38,9 @@ def test_what_it_says_stays_text(trap):
 
 def test_a_link_is_the_text_that_stands_there():
     assert "[here](https://example.org)" in cards.html("[here](https://example.org)")
+
+
+def test_a_name_that_a_file_made_up_stands_in_a_cell_as_it_is():
+    row = f"| score |\n| --- |\n| {safe(f'a | {TRAP}')} |"
+    assert f"<td>a | {escape(TRAP)}</td>" in cards.html(row)
+    assert safe("two\nlines") == "two lines"
