@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,12 +11,15 @@ from hma import look, picture, text
 from hma.board import Board
 from hma.checkpoints.export import CARD, Merged
 from hma.checkpoints.pair import Checkpoint
+from hma.core.difference import Difference, difference
 from hma.core.partition import EMBEDDINGS, HEAD, NORM, TITLES, Partition
-from hma.core.point import Point, Score
+from hma.core.point import MEAN, REWARD, Point, Score
 from hma.core.recipe import Recipe
-from hma.core.study import Study
+from hma.core.study import Axis, Study
 
 PICTURE = "front.png"
+
+_MARKS = re.compile(r"([\\`*_<>\[\]|~$&])")
 
 
 def files(merge: Merged, folder: Path, boards: Sequence[Board]) -> dict[str, bytes]:
@@ -99,16 +103,12 @@ def _scores(merge: Merged, boards: Sequence[Board]) -> list[str]:
     # Of several sizes of one split, the first board has the most items, and all that the others have.
     having = [board.study for board in boards if _point(board, merge.recipe)]
     largest = {study.split: study for study in reversed(having)}.values()
-    measured = [(board.study, point) for board in boards if board.study in largest and (point := _point(board, merge.recipe))]
+    measured = [(board, point) for board in boards if board.study in largest and (point := _point(board, merge.recipe))]
     if not measured:
         return [*lines, "", "These weights were not measured in the store that the export was given."]
-    for study, point in measured:
-        lines += ["", f"{_items(study)}, on {point.device}."]
-        lines += ["", "| score | value | 95 % interval | unit |", "| --- | --- | --- | --- |"]
-        lines += [_row(axis.title, point.scores[axis.name], axis.unit) for axis in (study.reward, *study.abilities)]
-        lines += [_row("Mean ability", point.ability, "")]
-        lines += [_row(axis.title, point.scores[axis.name], axis.unit) for axis in study.extras]
-        if study.split == "validation":
+    for board, point in measured:
+        lines += ["", f"{_items(board.study)}, on {safe(point.device)}.", "", *_table(board, point), "", *_read(board, point)]
+        if board.study.split == "validation":
             lines += [
                 "",
                 "Validation items are what alphas are chosen by: a merge that was chosen by them scores lower on others.",
@@ -116,12 +116,59 @@ def _scores(merge: Merged, boards: Sequence[Board]) -> list[str]:
     return lines
 
 
+def _table(board: Board, point: Point) -> list[str]:
+    """Each score of the reference, the policy and this merge, with the tax of what is an ability."""
+    study, mean = board.study, Axis(MEAN, "Mean ability", "points")
+    axes = (study.reward, *study.abilities, mean, *study.extras)
+    taxed = {axis.name for axis in (*study.abilities, mean)}
+    head = ["| score | unit | reference | policy | this merge | tax |", "| --- | --- | --- | --- | --- | --- |"]
+    return head + [_row(axis, board, point, axis.name in taxed) for axis in axes]
+
+
+def _row(axis: Axis, board: Board, point: Point, is_taxed: bool) -> str:
+    before, after, here = (_score(p, axis.name) for p in (board.reference, board.policy, point))
+    told = [_told(score) for score in (before, after, here)]
+    tax = _tax(before, here, axis) if is_taxed and before and here else "–"
+    return f"| {' | '.join((safe(axis.title), safe(axis.unit), *told, tax))} |"
+
+
+def _score(point: Point | None, name: str) -> Score | None:
+    if point is None:
+        return None
+    return point.ability if name == MEAN else point.scores[name]
+
+
+def _told(score: Score | None) -> str:
+    return f"{text.rounded(score)} ({text.interval(score.low, score.high)})" if score else "not measured"
+
+
+def _tax(before: Score, here: Score, axis: Axis) -> str:
+    """The tax; its interval, which is paired by item, is known of the mean alone: points keep no others' resamples."""
+    if axis.name == MEAN:
+        return _difference(difference(before, here))
+    return text.signed(before.value - here.value, max(score.high - score.low for score in (before, here)) / 2)
+
+
+def _difference(found: Difference) -> str:
+    return f"{text.signed(found.value, found.half_width)} ({text.interval(found.low, found.high)})"
+
+
+def _read(board: Board, point: Point) -> list[str]:
+    """What the table means, and what this merge gained in reward."""
+    lines = ["Intervals are 95 % over the items. Tax is the reference's ability less this merge's: a positive one is a loss."]
+    if board.reference is not None:
+        gain = _difference(difference(point.scores[REWARD], board.reference.scores[REWARD]))
+        lines += ["", f"Reward against the reference: {gain}, on the same prompts."]
+    return lines
+
+
+def safe(name: str) -> str:
+    """A name that a file made up, in one line and without what Markdown would give a meaning to."""
+    return _MARKS.sub(r"\\\1", " ".join(text.printable(name).split()))
+
+
 def _items(study: Study) -> str:
-    return f"{study.title}: {study.num_items} {study.split} items of each task ({study.size})"
-
-
-def _row(title: str, score: Score, unit: str) -> str:
-    return f"| {title} | {text.rounded(score)} | {text.interval(score.low, score.high)} | {unit} |"
+    return f"{safe(study.title)}: {study.num_items} {study.split} items of each task ({safe(study.size)})"
 
 
 def _front(board: Board | None, recipe: Recipe) -> list[str]:

@@ -25,8 +25,11 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 _LONGEST = 80
 """Letters of a folder's name; beside it a writing has longer ones."""
 
-_SMALL = 1 << 20
-"""Bytes for config, recipe, model card and its picture, and index."""
+_SMALL = 150_000
+"""About the bytes of config, model card and its picture, and index."""
+
+_MARGIN = 1 << 20
+"""Bytes that are to stay free, as the export itself has it: what is told of a size beforehand is close to it, and no bound."""
 
 _DEVICES = frozenset({"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))})
 
@@ -66,18 +69,18 @@ def suggested(recipe: Recipe) -> str:
 
 @dataclass(frozen=True)
 class Room:
-    """Bytes that a checkpoint needs, and that are free where it would be written."""
+    """About the bytes of a checkpoint, all its files together, and those that are free where it would be written."""
 
     needed: int
     free: int
 
     def holds(self, count: int) -> bool:
         """Whether so many checkpoints fit."""
-        return self.needed * count <= self.free
+        return self.needed * count + _MARGIN <= self.free
 
 
 def needed_bytes(study: Study, recipe: Recipe, tokenizer: str = "policy") -> int:
-    """About what an exported merge of a study's pair takes, from headers alone. Raises CheckpointError for what is none."""
+    """About the ``Export.size`` of a merge of a study's pair, from headers alone. Raises CheckpointError for what is none."""
     pair = open_pair(study.reference, study.policy, study.allow)
     end = pair.policy if tokenizer == "policy" else pair.reference
     small = sum(file.stat().st_size for file in tokenizer_files(end.folder)) + _SMALL

@@ -31,7 +31,7 @@ SERIES = (
     Series("hma", "HMA: share per block", "circle", HMA_COLOUR, 9),
     Series("ma", "MA: one share", "diamond", MA_COLOUR, 10),
     Series("beyond", "extrapolation", "triangle-up", BEYOND_COLOUR, 10),
-    Series("own", "measured here", "star", OWN_COLOUR, 13),
+    Series("own", "own points", "star", OWN_COLOUR, 13),
     Series("end", "ends", "square", None, 11),
 )
 

@@ -16,7 +16,7 @@ from hma.core.study import Study
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 _SHORTCODE = re.compile(r":(?=[\w+/-]+:)")
 
-_BY_HAND = ("slider", "single")
+_OWN = ("slider", "single")
 """What the store says of points that a person asked for one by one: on the page, or by the verb measure."""
 
 _KEPT = "\n\t\u200c\u200d"
@@ -164,7 +164,7 @@ def point_name(point: Point) -> str:
 
 def is_own(point: Point) -> bool:
     """Whether a person asked for this point alone, rather than for a sweep, a fit or a search."""
-    return point.method in _BY_HAND
+    return point.method in _OWN
 
 
 def size(num_bytes: int) -> str:

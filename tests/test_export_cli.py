@@ -1,6 +1,7 @@
 """The verbs ``export``, ``verify`` and ``push`` as people and programs use them."""
 
 import json
+import re
 import shlex
 import struct
 
@@ -23,8 +24,12 @@ def test_export_writes_a_folder_with_the_measured_scores_and_verify_finds_it_who
     assert printed["effective_alphas"] == pytest.approx([0.25] * 3, abs=1e-4)
     assert set(printed["files"]) == {p.name for p in out.iterdir()} - {"recipe.json"}
     card = (out / "README.md").read_text()
-    assert "| score | value | 95 % interval | unit |" in card
-    assert "| Mean ability | " in card
+    assert "| score | unit | reference | policy | this merge | tax |" in card
+    rows = [line.strip("| ").split(" | ") for line in card.splitlines() if line.startswith("| ")]
+    cells = {row[0]: row[1:] for row in rows}
+    assert re.fullmatch(r"points( \| [−0-9.]+ \([−0-9.]+ to [−0-9.]+\)){3} \| –", " | ".join(cells["Alignment reward"]))
+    assert re.fullmatch(r"[−+]?[0-9.]+ \([−0-9.]+ to [−0-9.]+\)", cells["Mean ability"][-1])
+    assert "Reward against the reference: " in card
     assert "8 validation items of each task (quick)" in card
     assert "not measured" not in card
     assert "A ring marks this merge.](front.png)" in card

@@ -120,13 +120,13 @@ class Partition:
         return range(self.starts[place], ends[place])
 
     def block_names(self) -> tuple[str, ...]:
-        """``input, middle, output`` for three blocks of layers [HMA §5], otherwise ``layers 0-1`` and so on."""
+        """``input, middle, output`` for three blocks of layers [HMA §5], otherwise ``layers 0–1`` and so on."""
         names: tuple[str, ...] = ("input", "middle", "output")
         if len(self.starts) == 1:
             names = ("all layers",)
         elif len(self.starts) != 3:
             spans = [self.layers(k + self._before) for k in range(len(self.starts))]
-            names = tuple(f"layers {s[0]}-{s[-1]}" if len(s) > 1 else f"layer {s[0]}" for s in spans)
+            names = tuple(f"layers {s[0]}–{s[-1]}" if len(s) > 1 else f"layer {s[0]}" for s in spans)
         own = [TITLES[part] for part in self.own]
         return (*own[: self._before], *names, *own[self._before :])
 

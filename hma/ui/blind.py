@@ -125,7 +125,7 @@ def _reveal(cast: Cast, other: Side, ballot: Ballot, asked: dict[str, Sample]) -
         )
         st.button("Begin a new round", key="blind_again", on_click=_begin, args=(_place(cast, other), list(asked)))
     st.dataframe(
-        {name: [row[name] for row in rows] for name in rows[0]}, hide_index=True, height=320, key="votes_table",
+        {name: [row[name] for row in rows] for name in rows[0]}, hide_index=True, height=320, key="votes_table", placeholder="–",
         column_config={"prompt": st.column_config.TextColumn(width="large"), **dict.fromkeys(_REWARDS, _TWO_DIGITS)},
     )  # fmt: skip
 

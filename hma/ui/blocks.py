@@ -11,7 +11,7 @@ from hma.core.study import Study
 from hma.ui import state
 
 MANY = 4
-"""Up to so many sliders stand in one list; more are grouped into input, middle and output."""
+"""Up to so many blocks of layers stand in one list; more are grouped into input, middle and output."""
 
 _ABOUT = (
     "Each block of layers has a share of its own: 0 keeps the policy's weights, 1 the reference's. A finer partition can say "
@@ -54,7 +54,7 @@ def _chosen(study: Study) -> None:
 
 def groups(partition: Partition) -> list[tuple[str, list[int]]]:
     """The blocks in groups for the screen: one of all where they are few, else by the third of the model that each begins in."""
-    if partition.num_blocks <= MANY:
+    if len(partition.starts) <= MANY:
         return [("", list(range(partition.num_blocks)))]
     thirds: list[tuple[str, list[int]]] = [("Input", []), ("Middle", []), ("Output", [])]
     for block in range(partition.num_blocks):

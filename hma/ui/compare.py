@@ -11,7 +11,6 @@ from hma import contest, look, text
 from hma.board import SWAPPED, Board
 from hma.contenders import HMA, MA, Contender, contenders
 from hma.contest import Contest
-from hma.core.front import corner_of
 from hma.core.recipe import digest
 from hma.core.study import Study
 from hma.text import plain
@@ -157,11 +156,11 @@ def _facts(found: Contest) -> str:
     reference, policy = found.ends
     if reference is None or policy is None:
         return f"{said} No hypervolume yet: it needs both ends measured."
-    corner = corner_of([reference, policy])
-    assert corner is not None
+    reward = min(reference.reward, policy.reward, key=lambda score: score.value)
+    ability = min(reference.ability, policy.ability, key=lambda score: score.value)
     return (
-        f"{said} One corner for all, the worse of both ends: reward {text.fixed(corner.reward, 2)}, ability "
-        f"{text.fixed(corner.ability, 1)}. The box from there to the better of both ends is 100 %."
+        f"{said} One corner for all, the worse of both ends: reward {text.rounded(reward)}, ability "
+        f"{text.rounded(ability)}. The box from there to the better of both ends is 100 %."
     )
 
 

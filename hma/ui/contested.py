@@ -16,7 +16,8 @@ READING = """
 - **Across**: the alignment reward. **Up**: the mean ability kept. Up and right is better. Every marker is a merge that was truly
   measured; on a method's **front** are its points that no other of its points beats. Both ends count among every method's.
 - **MA** is model averaging: one share of pre-RLHF weights for all blocks of layers. **HMA** has a share per block, by whatever
-  method; where more than one measured some, each stands by itself too. A point counts for the method that measured it first.
+  method; where more than one measured some, each stands by itself too. A point counts for the method that measured it first;
+  **own points** are those that somebody asked for one by one, with the sliders or by `python -m hma measure`.
 - **Hypervolume** is the area between a front and the corner (the worse reward and the worse ability of the two ends), in per cent
   of the box that the ends span. Corner and box are the same for all methods.
 - **Ability at matched reward**: the mean ability that a method keeps where it keeps 98, 95, 90 or 80 % of the reward that RLHF
@@ -128,6 +129,6 @@ def show_points(found: Contest, reporting_on: Board, titles: Mapping[str, str]) 
     formats |= dict.fromkeys(("ability, validation", "ability, test"), "%.1f")
     with opened:
         st.dataframe(
-            columns, hide_index=True, key="contest_points", height=360,
+            columns, hide_index=True, key="contest_points", height=360, placeholder="–",
             column_config={name: st.column_config.NumberColumn(format=form) for name, form in formats.items()},
         )  # fmt: skip

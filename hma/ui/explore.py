@@ -18,7 +18,8 @@ _READING = """
 - The **reference** is the model before RLHF, the **policy** the one after. RLHF moves a model to the right, and down: how far
   it falls below the dashed line is the **alignment tax**.
 - Every other point is a merge of the two, truly measured. **MA** uses one share of pre-RLHF weights everywhere; **HMA** uses a
-  share per block of layers. The thin dashed line joins the MA points in the order of their share.
+  share per block of layers. The thin dashed line joins the MA points in the order of their share. **Own points** are those that
+  somebody asked for one by one, with the sliders or by `python -m hma measure`, and not by a method.
 - The **front** holds the points that no other point beats on both axes. Its steps pass through measured points only.
 - **Range** says what the axes span. Drag the chart to move it, zoom with its buttons: that stays when a point arrives; a double
   click takes it back.

@@ -9,7 +9,7 @@ from html import escape
 import streamlit as st
 
 from hma import exports, text
-from hma.ui import access, state
+from hma.ui import access, cards, state
 from hma.ui.guard import shown
 
 POLL = 0.5
@@ -64,8 +64,8 @@ def _show(export: exports.Export) -> None:
     card = export.card()
     if card:
         st.caption("Its model card, README.md")
-        with st.container(height=320, border=True):
-            st.text(card)
+        with st.container(height=420, border=True):
+            st.html(cards.html(text.printable(card)))
 
 
 def _check(export: exports.Export) -> None:
@@ -94,10 +94,11 @@ def _verify(export: exports.Export) -> None:
 
 
 def _files(export: exports.Export) -> str:
-    """The files with their sizes, and the SHA-256 of each that the export wrote."""
+    """The files with their sizes, the SHA-256 of each that the export wrote, and the size of all."""
     rows = "".join(
         f"<tr><th>{escape(text.printable(name))}</th><td>{text.size(size)}</td><td><code>{escape(sha)}</code></td></tr>"
         for name, size, sha in export.files
     )
+    rows += f'<tr class="hma-sum"><th>All {len(export.files)} files</th><td>{text.size(export.size)}</td><td></td></tr>'
     head = "<tr><th>File</th><th>Size</th><th>SHA-256</th></tr>"
     return f'<div class="hma-scores"><table><thead>{head}</thead><tbody>{rows}</tbody></table></div>'

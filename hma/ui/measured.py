@@ -99,16 +99,23 @@ def _list(board: Board, kept: Sequence[Entry], filtered: str) -> None:
         "on the front": [board.is_on_front(entry.point) for entry in kept],
     }
     formats = {"took": "%.1f s", "reward": "%.2f", "mean ability": "%.1f"}
-    numbers = {name: st.column_config.NumberColumn(format=form) for name, form in formats.items()}
+    shown = {name: st.column_config.NumberColumn(format=form) for name, form in formats.items()}
+    # Left alone, a column is as wide as its first rows ask for, and cuts the names further down.
+    shown["measured by"] = st.column_config.TextColumn(width=_width([entry.by for entry in kept]))
     selected = state.view().selected
     rows = [keys.index(selected)] if selected in keys else []
     # New with the rows and with a choice made elsewhere: the browser knows a row by its place alone.
     key = f"measured_{board.study.view}_{board.revision}_{filtered}_{st.session_state.get('measured_set', 0)}"
     st.dataframe(
-        columns, hide_index=True, column_config=numbers, key=key, selection_mode="single-row",
+        columns, hide_index=True, column_config=shown, key=key, selection_mode="single-row",
         height=min(360, 38 + 35 * len(kept)), selection_default={"selection": {"rows": rows, "columns": [], "cells": []}},
         on_select=lambda: _row_chosen(key, keys), alt=f"Table of {len(kept)} measured points, newest first.",
     )  # fmt: skip
+
+
+def _width(texts: Sequence[str]) -> int:
+    """Pixels that hold each of the texts, which a file may have made long."""
+    return min(320, 30 + 7 * max(map(len, texts)))
 
 
 def _row_chosen(key: str, keys: Sequence[str]) -> None:

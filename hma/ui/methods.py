@@ -27,7 +27,7 @@ def show(study: Study) -> None:
     with left, shown():
         method = st.radio(
             "Method", list(plans.METHODS), format_func=lambda name: plans.METHODS[name].title,
-            captions=[method.what for method in plans.METHODS.values()], key="plan_method",
+            captions=[method.what for method in plans.METHODS.values()], key="plan_method", persist_state="session",
         )  # fmt: skip
     with right, shown(), st.container(key="plan", gap="small"):
         _settings(board, method)

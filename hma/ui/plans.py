@@ -44,6 +44,9 @@ _COMPARED = {
 }
 """Titles of methods that are compared and not started on the page, or there under another's name."""
 
+_KEPT = {"persist_state": "session"}
+"""What is set in a form stays set: a person who turns to another page, or to another method, finds it when they come back."""
+
 COMPARE = "compare"
 """What the store says of points that a comparison has measured: those that others chose, and the ends."""
 
@@ -88,20 +91,22 @@ def _partition(study: Study, blocks: int = 3, own: bool = False) -> Partition:
     """The blocks that a person chose; at first so many, with embeddings, norm and head by themselves or not."""
     finest = "" if blocks <= 3 else "_finest"
     count = st.number_input(
-        "Blocks of layers", 1, study.num_layers, min(blocks, study.num_layers), key=f"plan_blocks{finest}",
+        "Blocks of layers", 1, study.num_layers, min(blocks, study.num_layers), key=f"plan_blocks{finest}", **_KEPT,
         help="Every block has a share of its own. A finer partition can say more.",
     )  # fmt: skip
-    own = st.toggle("Embeddings, final norm and head by themselves", own, key=f"plan_own{finest}")
+    own = st.toggle("Embeddings, final norm and head by themselves", own, key=f"plan_own{finest}", **_KEPT)
     return replace(study.partition(int(count)), own=OWN_PARTS if own else ())
 
 
 def _shares() -> list[float]:
     """Evenly spaced shares, from the policy to the reference or beyond. Raises AlphasError where they do not rise."""
-    steps = st.number_input("Steps", 2, 101, 11, key="plan_steps", help="Evenly spaced shares, both of these among them.")
+    steps = st.number_input(
+        "Steps", 2, 101, 11, key="plan_steps", **_KEPT, help="Evenly spaced shares, both of these among them."
+    )
     about = "0 is the policy, 1 the reference. Beyond them lies extrapolation, which the chart marks as such."
     one, other = st.columns(2)
-    low = one.number_input("From", *alphas_of.FARTHEST, 0.0, step=0.1, key="plan_from", help=about)
-    high = other.number_input("To", *alphas_of.FARTHEST, 1.0, step=0.1, key="plan_to", help=about)
+    low = one.number_input("From", *alphas_of.FARTHEST, 0.0, step=0.1, key="plan_from", **_KEPT, help=about)
+    high = other.number_input("To", *alphas_of.FARTHEST, 1.0, step=0.1, key="plan_to", **_KEPT, help=about)
     if low >= high:
         raise AlphasError(f"From is {low:g} and To is {high:g}. Give a smaller share to start from.")
     return alphas_of.ladder(int(steps), low, high)
@@ -116,7 +121,7 @@ def _partwise(study: Study) -> Plan:
     partition = _partition(study)
     names = ("each block in turn", *partition.block_names())
     part = st.selectbox(
-        "Block that moves", range(len(names)), format_func=lambda k: names[k].capitalize(), key=f"plan_part_{len(names)}"
+        "Block that moves", range(len(names)), format_func=lambda k: names[k].capitalize(), key=f"plan_part_{len(names)}", **_KEPT
     )
     base = st.slider(
         "Share of the blocks that stay",
@@ -125,6 +130,7 @@ def _partwise(study: Study) -> Plan:
         0.0,
         step=0.05,
         key="plan_base",
+        **_KEPT,
         help="0 leaves them the policy's.",
     )
     recipes = sweeps.partwise(partition, _shares(), (base,), part or None)
@@ -133,7 +139,7 @@ def _partwise(study: Study) -> Plan:
 
 def _numbers(label: str, default: str, key: str, about: str) -> tuple[float, ...]:
     """Numbers from 0 to 1, of each of which a run makes a point. Raises AlphasError for what is none."""
-    given = st.text_input(label, default, key=key, help=about)
+    given = st.text_input(label, default, key=key, **_KEPT, help=about)
     for part in given.split(","):
         try:
             is_share = 0 <= float(part) <= 1
@@ -155,17 +161,18 @@ def _means() -> tuple[float, ...]:
 def _as_in_the_code(keeps_mean: bool = True) -> dict[str, Any]:
     """What a fit may have of the original code: settings of ``Fit``, to compare with."""
     with st.expander("As the original code has it", key="plan_code"):
-        found: dict[str, Any] = {"whole": st.toggle("Score prompts too, not the answers alone", key="plan_whole")}
+        found: dict[str, Any] = {"whole": st.toggle("Score prompts too, not the answers alone", key="plan_whole", **_KEPT)}
         if keeps_mean:
             is_paper = st.toggle(
                 "Its own parametrisation (Eq. 11)",
                 key="plan_form",
+                **_KEPT,
                 help="Its epsilon keeps shares away from 0 and 1.",
             )
             found["form"] = PAPER if is_paper else OMEGA
             about = "The code has 0.0001. It pulls every share to the mean, those of middle layers most."
             found["l1"] = st.number_input(
-                "Weight of its regulariser", 0.0, 1.0, 0.0, step=1e-4, format="%.4f", key="plan_l1", help=about
+                "Weight of its regulariser", 0.0, 1.0, 0.0, step=1e-4, format="%.4f", key="plan_l1", **_KEPT, help=about
             )
     return found
 
@@ -178,7 +185,9 @@ def _proxy(study: Study) -> Plan:
 
 def _adamerging(study: Study) -> Plan:
     partition = _partition(study)
-    group = st.selectbox("Ability group with the labels", list(study.groups), format_func=str.capitalize, key="plan_group")
+    group = st.selectbox(
+        "Ability group with the labels", list(study.groups), format_func=str.capitalize, key="plan_group", **_KEPT
+    )
     means, settings = _means(), _as_in_the_code()
     return Plan(ADAMERGING, fits=tuple(Fit(partition, ADAMERGING, mean, group=group, **settings) for mean in means))
 
@@ -189,7 +198,7 @@ _PATH, _SINGLE = "Along its whole path", "At balances of my own"
 def _two_sided(objective: str) -> Callable[[Study], Plan]:
     def form(study: Study) -> Plan:
         partition = _partition(study, study.num_layers, own=True)
-        where = st.segmented_control("Points", (_PATH, _SINGLE), default=_PATH, required=True, key="plan_where")
+        where = st.segmented_control("Points", (_PATH, _SINGLE), default=_PATH, required=True, key="plan_where", **_KEPT)
         if where == _PATH:
             return Plan(objective + SPACED, budget=Budget(_path_points(), partition))
         about = "How much the policy's side weighs: towards 1 the merge moves to the policy, towards 0 to the reference."
@@ -202,20 +211,20 @@ def _two_sided(objective: str) -> Callable[[Study], Plan]:
 
 def _path_points() -> int:
     about = "Both ends are among them; each of the others goes to the widest gap of the front so far."
-    return int(st.number_input("Number of points", 3, 500, 11, key="plan_path_points", help=about))
+    return int(st.number_input("Number of points", 3, 500, 11, key="plan_path_points", **_KEPT, help=about))
 
 
 def _search(study: Study) -> Plan:
     partition = _partition(study)
     points = st.number_input(
-        "Points", 3, 500, 25, key="plan_points",
+        "Points", 3, 500, 25, key="plan_points", **_KEPT,
         help="Both ends are among them, unless these are measured. It learns from all that is measured of this study already.",
     )  # fmt: skip
-    seed = st.number_input("Seed", 0, 10**6, 0, key="plan_seed", help="The same seed makes the same search.")
+    seed = st.number_input("Seed", 0, 10**6, 0, key="plan_seed", **_KEPT, help="The same seed makes the same search.")
     can = access.can_survey(study)
     survey = st.toggle(
         "Survey first: how likely merges find both models' own answers", can, key="plan_survey" if can else "plan_no_survey",
-        disabled=not can,
+        disabled=not can, **_KEPT,
         help="It tells where to begin, and what to expect of merges that nobody measured."
         if can else "The suite has no training prompts that its first reward could judge answers to, which a survey would read.",
     )  # fmt: skip

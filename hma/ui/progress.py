@@ -10,7 +10,7 @@ import streamlit as st
 
 from hma.core.study import Study
 from hma.engine import Job
-from hma.text import plain, recipe_name, seconds
+from hma.text import items, plain, recipe_name, seconds
 from hma.ui import access, plans, state, stopping
 from hma.ui.guard import shown
 
@@ -180,13 +180,13 @@ def _draw_ended(jobs: Sequence[Job], whole: bool) -> None:
         told = job.askers and (whole or state.asker() in job.askers)
         if not told or job.id in view.dismissed or not (noted or job.state in ("failed", "cancelled")):
             continue
-        name = _name(job)
+        name, on = _name(job), "" if job.target else f" on {plain(items(job.study))}"
         if job.state == "failed":
-            st.error(f"**{name} was not {'exported' if job.target else 'measured'}.** {plain(job.message)}")
+            st.error(f"**{name} was not {'exported' if job.target else 'measured'}{on}.** {plain(job.message)}")
         elif noted:
-            st.info(f"{name}: {plain(job.message)}")
+            st.info(f"{name}{on}: {plain(job.message)}")
         else:
-            st.info(f"{name}: {plain(job.message)} Nothing was {'written' if job.target else 'stored'} for it.")
+            st.info(f"{name}{on}: {plain(job.message)} Nothing was {'written' if job.target else 'stored'} for it.")
         st.button("Dismiss", key=f"dismiss_{job.id}", on_click=_dismiss, args=(job.id,), width="content")
 
 

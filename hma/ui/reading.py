@@ -180,7 +180,7 @@ def _table(cast: Cast, found: list[Sample], against: Side | None) -> None:
     numbers = {name: st.column_config.NumberColumn(format=_format(name)) for name in columns if name != "prompt"}
     numbers["prompt"] = st.column_config.TextColumn(width="large")
     st.dataframe(
-        columns, hide_index=True, column_config=numbers, key=key, selection_mode="single-row", height=320,
+        columns, hide_index=True, column_config=numbers, key=key, selection_mode="single-row", height=320, placeholder="–",
         on_select=lambda: _row_chosen([sample.place for sample in found]),
     )  # fmt: skip
 

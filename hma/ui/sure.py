@@ -19,6 +19,9 @@ from hma.ui.guard import shown
 _NAMED = 3
 """Points that are named one by one; of more, the number is said."""
 
+_STEPS = 20
+"""In which the slider goes from the mean tax to the worst task's."""
+
 
 def show_power(board: Board) -> None:
     """One line: the differences that this study's items can tell apart, once points say how their items vary."""
@@ -89,11 +92,13 @@ def show_robust(board: Board, point: Point) -> None:
 
 def _robust(board: Board, point: Point) -> None:
     with shown():
-        reach = st.slider(
-            "How much the worst tasks count", 0.0, 1.0, 0.5, step=0.05, key="robust_reach", label_visibility="collapsed"
-        )
+        top = most(board.study.groups)
+        rho = st.slider(
+            "How much the worst tasks count", 0.0, top, top / 2, step=top / _STEPS, format="ρ = %.2f", key="robust_rho",
+            label_visibility="collapsed",
+        )  # fmt: skip
         st.html('<div class="hma-ends"><span>mean</span><span>worst task</span></div>')
-        found = board.robust_tax(access.engine().store, point, reach * most(board.study.groups))
+        found = board.robust_tax(access.engine().store, point, rho)
         if found is not None and board.reference is not None:
             st.caption(_robust_line(board, found, difference(board.reference.ability, point.ability)))
 

@@ -26,15 +26,15 @@ _METHODS = {
     "search": "a search",
     "surveyed-search": "a search after a survey (uses task prompts)",
     "compare": "a comparison",
-    "slider": "the sliders",
-    "single": "the command line",
+    "slider": "own choice (sliders)",
+    "single": "own choice (command line)",
     "again": "a measurement with more items",
 }
 
 
 def measured_by(method: str) -> str:
     """What a point was measured by, in words."""
-    return _METHODS.get(method, text.printable(method)) or "hand"
+    return _METHODS.get(method, text.printable(method)) or "own choice"
 
 
 def choose(board: Board) -> None:
@@ -103,13 +103,17 @@ def _row(axis: Axis, point: Point, board: Board, name: str, lost: Difference | N
     ends = [_score(end, name) if end else None for end in (board.reference, board.policy)]
     cells = [
         f"<th>{escape(axis.title)} <small>{escape(axis.unit)}</small></th>",
-        f"<td><b>{text.rounded(own)}</b> <small>{text.interval(own.low, own.high)}</small></td>",
+        f"<td><b>{text.rounded(own)}</b> {_interval(own)}</td>",
         f"<td>{shown_difference(lost)}</td>" if lost else "<td>–</td>",
-        *(f"<td>{text.rounded(s) if s else 'not measured'}</td>" for s in ends),
+        *(f"<td>{f'{text.rounded(s)} {_interval(s)}' if s else 'not measured'}</td>" for s in ends),
         f"<td>{own.num_items}</td>",
     ]
     style = ' class="hma-sum"' if name in (REWARD, MEAN) else ""
     return f"<tr{style}>{''.join(cells)}</tr>"
+
+
+def _interval(score: Score) -> str:
+    return f"<small>{text.interval(score.low, score.high)}</small>"
 
 
 def _score(point: Point, name: str) -> Score:
@@ -168,7 +172,7 @@ def show_all(board: Board) -> None:
     with opened:
         st.dataframe(
             columns, hide_index=True, column_config=numbers, key="table", selection_mode="single-row",
-            on_select=lambda: _row_chosen([p.key for p in ordered]), height=360,
+            on_select=lambda: _row_chosen([p.key for p in ordered]), height=360, placeholder="–",
         )  # fmt: skip
 
 

@@ -94,16 +94,16 @@ def listed(words: Sequence[str]) -> str:
 def budgets(found: Contest, titles: Titles) -> str:
     """How many points each contender measured on the items that choose, and whom the numbers favour."""
     counts = {name: len(points) for name, points in found.measured.items()}
-    items = f"the {found.choosing.num_items} validation items that choose, both ends among them"
+    items, ends = f"the {found.choosing.num_items} validation items that choose", "both ends among them"
     if len(counts) == 1:
-        return f"{_titles(counts, titles)} has {next(iter(counts.values()))} points on {items}."
+        return f"{_titles(counts, titles)} has {next(iter(counts.values()))} points on {items}, {ends}."
     if len(set(counts.values())) == 1:
-        return f"Equal budgets: {next(iter(counts.values()))} points each on {items}."
+        return f"Equal budgets: {next(iter(counts.values()))} points each on {items}, {ends}."
     most = [name for name in counts if counts[name] == max(counts.values())]
-    each = listed([f"{titles[name]} {count}" for name, count in counts.items()])
+    each = listed([f"{count} for {titles[name]}" for name, count in counts.items()])
     return (
-        f"The budgets differ: on {items}, {each} points were measured. More points make more tries and a denser front: "
-        f"this favours {_titles(most, titles)}."
+        f"The budgets differ: on {items}, the points measured, {ends}, are {each}. More points make more tries and a "
+        f"denser front: this favours {_titles(most, titles)}."
     )
 
 

@@ -22,7 +22,9 @@ def values(test):
         (6, 1, True, [("", [0, 1, 2, 3])]),
         (6, 6, False, [("Input", [0, 1]), ("Middle", [2, 3]), ("Output", [4, 5])]),
         (6, 6, True, [("Input", [0, 1, 2]), ("Middle", [3, 4]), ("Output", [5, 6, 7, 8])]),
-        (2, 2, True, [("Input", [0, 1]), ("Middle", [2]), ("Output", [3, 4])]),
+        (6, 3, True, [("", [0, 1, 2, 3, 4, 5])]),
+        (6, 4, True, [("", [0, 1, 2, 3, 4, 5, 6])]),
+        (6, 5, True, [("Input", [0, 1, 2]), ("Middle", [3, 4]), ("Output", [5, 6, 7])]),
     ],
 )
 def test_many_blocks_are_grouped_and_each_is_in_one_group(layers, count, own, expected):
@@ -32,6 +34,7 @@ def test_many_blocks_are_grouped_and_each_is_in_one_group(layers, count, own, ex
 
 def test_titles_say_the_layers_once():
     assert [blocks.title(Partition.equal(6), k) for k in (0, 2)] == ["Input · layers 0–1", "Output · layers 4–5"]
+    assert [blocks.title(Partition.equal(6, 4), k) for k in range(4)] == ["Layer 0", "Layers 1–2", "Layer 3", "Layers 4–5"]
     nine = replace(Partition.equal(6, 6), own=OWN)
     assert [blocks.title(nine, k) for k in (0, 1, 7, 8)] == ["Embeddings", "Layer 0", "Final norm", "Head"]
 

@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from hma import contest
+from hma import contest, text
 from hma.board import Board
 from hma.contenders import contenders
 from hma.store import Store
@@ -51,8 +51,11 @@ def test_at_first_sight_fronts_are_compared_where_they_were_chosen_and_said_to_b
     assert f"{len(found.missing)} are not measured on the 40 test items yet: reference" in said
     less = found.comparison.against["hma"].hypervolume
     assert f"Hypervolume of HMA by any method less that of MA: {less.value:+.0f} % of the box" in said
-    assert "MA 11 and HMA by any method 26 points were measured" in said and "this favours HMA by any method" in said
-    assert f"reward {found.ends[0].reward.value:.2f}".replace("-", "−") in said  # The corner, printed.
+    assert "the points measured, both ends among them, are 11 for MA and 26 for HMA by any method" in said
+    assert "this favours HMA by any method" in said
+    reference, policy = found.ends
+    corner = f"reward {text.rounded(reference.reward)}, ability {text.rounded(policy.ability)}."
+    assert corner in said  # At the digits of the table of scores.
     for name in ("ma", "hma"):
         assert f"<td>{len(found.chosen[name])}</td>" in table(test)
         assert f"<td>{found.comparison.hypervolumes[name].value:.0f}<br>" in table(test)
@@ -137,7 +140,7 @@ def test_more_methods_stand_beside_each_other(page, store_path, study):
     assert calm(test)
     said = everything(test)
     assert "Hypervolume of Grid less that of MA" in said and "Hypervolume of Own points less that of MA" in said
-    assert "MA 11, Grid 26 and Own points 3 points were measured" in said and "this favours Grid" in said
+    assert "are 11 for MA, 26 for Grid and 3 for Own points" in said and "this favours Grid" in said
     assert "<th>Grid less MA</th><th>Own points less MA</th>" in table(test)
     assert [t["name"] for t in drawn(test)["data"] if "legendgroup" in t and t.get("showlegend", True)] == [
         "Own points",
@@ -204,3 +207,4 @@ def test_every_chosen_point_is_listed_with_both_scores(page, store_path, study, 
     assert list(rows[rows["point"] == "MA 0.1"]["on test items"]) == ["not measured yet"]
     assert (rows[rows["point"] != "MA 0.1"]["on test items"] == "measured").all()
     assert set(rows["method"]) == {"MA", "HMA by any method"}
+    assert rows["reward, test"].isna().any() and test.dataframe[0].proto.placeholder == "–"

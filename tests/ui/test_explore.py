@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from hma import text
 from hma.core.front import front
 from hma.core.recipe import Recipe
 from hma.store import Store
@@ -32,6 +33,10 @@ def test_the_table_has_reward_abilities_mean_and_signed_tax(app, study):
     for word in ("Alignment reward", "Choice", "Reading", "Translation", "Mean ability", "Tax", "Reference", "Policy", "Items"):
         assert word in table
     assert "+" in table
+    board = test.session_state["board"]
+    for point in (board.reference, board.policy):
+        for score in (point.reward, point.ability, point.scores["choice"]):
+            assert f"<td>{text.rounded(score)} <small>{text.interval(score.low, score.high)}</small></td>" in table
     assert any("our own aggregate" in c for c in texts(test, "caption"))
 
 

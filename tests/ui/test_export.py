@@ -4,10 +4,11 @@ import json
 import re
 import shutil
 from dataclasses import replace
+from html import escape
 
 import pytest
 
-from hma import exports
+from hma import exports, text
 from hma.board import Board
 from hma.checkpoints.manifest import differences
 from hma.errors import ExportError, HmaError
@@ -52,11 +53,13 @@ def test_a_point_is_exported_verified_and_shown_with_how_to_load_it(page, allowe
     assert differences(folder) == []
     assert test.success[0].value == "Verified: all 2 files are as recipe.json says."
     said, written = everything(test), json.loads((folder / "recipe.json").read_text())
+    whole = text.size(sum(file["size"] for file in written["files"].values()))
+    assert test.expander[-1].label.endswith(whole) and f"<th>All 2 files</th><td>{whole}</td>" in said
     assert all(f"<code>{file['sha256']}</code>" in said for file in written["files"].values())
     assert f"AutoModelForCausalLM.from_pretrained({str(folder)!r}" in test.code[0].value
     assert (written["tokenizer"], written["boards"]) == ("policy", 1)
     # What a model card says may come from anywhere: it stays text.
-    assert world.TRAP in texts(test, "text")
+    assert f'<div class="hma-card"><p>{escape(world.TRAP)}</p>' in said
     assert not any("<script>" in text for kind in ("markdown", "caption", "code") for text in texts(test, kind))
     assert "<script>" not in "".join(e.proto.body for e in test.get("html"))
     assert [entry.name for entry in allowed.iterdir()] == ["ma-0.5"]

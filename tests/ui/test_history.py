@@ -1,5 +1,6 @@
 """The page Runs under AppTest: the list of points, the queue as every session sees it, more items, and other studies."""
 
+import json
 import sys
 from dataclasses import replace
 from functools import partial
@@ -7,13 +8,14 @@ from functools import partial
 import pytest
 import streamlit as st
 
-from hma import download
+from hma import download, look
+from hma.contenders import OWN
 from hma.core.recipe import Recipe
 from hma.engine import Engine
 from hma.runs import AGAIN, Plan
 from hma.store import Store
 from hma.study import open_study
-from hma.ui import access, further, measured, others, plans, progress, running, state
+from hma.ui import access, further, measured, others, plans, progress, running, state, table
 from tests.engines import recipe, until
 from tests.ui import world
 from tests.ui.page import button, calm, everything, key_of, set_sliders, texts, wait_for
@@ -46,6 +48,12 @@ def entry(study, alphas, method, when):
     return study, measurement
 
 
+def test_what_a_person_asks_for_has_one_name_on_the_chart_in_comparisons_and_in_the_list():
+    titles = {series.name: series.title for series in look.SERIES}
+    assert titles[OWN] == plans.method_title(OWN).lower() == "own points"
+    assert {table.measured_by(method).partition(" (")[0] for method in ("slider", "single", "")} == {"own choice"}
+
+
 def test_every_point_is_listed_newest_first_with_where_it_came_from(page, study, store_path):
     store = Store(store_path)
     store.add(*entry(study, (0.35, 0.1, 0), "slider", "2026-03-01T00:00:00+00:00"))
@@ -55,8 +63,10 @@ def test_every_point_is_listed_newest_first_with_where_it_came_from(page, study,
     table = listed(test)
     assert len(table) == len(store.points(study))
     assert list(table["point"][:2]) == ["HMA 0.35 / 0.1 / 0", "HMA 0.45 / 0.1 / 0"]
-    assert list(table["measured by"][:2]) == ["the sliders", "a fit by proxy distillation (HMA)"]
+    assert list(table["measured by"][:2]) == ["own choice (sliders)", "a fit by proxy distillation (HMA)"]
     assert list(table["measured at (UTC)"][:2]) == ["2026-03-01 00:00:00", "2026-02-01 00:00:00"]
+    wide = json.loads(test.dataframe[0].proto.columns)["measured by"]["width"]
+    assert wide >= 7 * len("a fit by proxy distillation (HMA)")  # Whatever the rows in sight are called.
     assert set(table["took"]) == {1.4} and set(table["items"]) == {40} and set(table["device"]) == {"CPU (test)"}
     said = everything(test)
     assert "Nothing is being measured, and nothing waits." in said and "None yet." in said
@@ -66,7 +76,7 @@ def test_the_list_is_filtered_and_searched(page, study, store_path):
     Store(store_path).add(*entry(study, (0.35, 0.1, 0), "slider", "2026-03-01T00:00:00+00:00"))
     test = page()
     total = len(listed(test))
-    test.selectbox(key="measured_by").set_value("the sliders").run()
+    test.selectbox(key="measured_by").set_value("own choice (sliders)").run()
     assert list(listed(test)["point"]) == ["HMA 0.35 / 0.1 / 0"]
     assert f"1 of {total} points, newest first." in everything(test)
     test.selectbox(key="measured_by").set_value("").run()
@@ -153,8 +163,9 @@ def test_two_sessions_see_one_queue_and_whose_each_request_is(page):
     waiting = points_asked()[1]
     button(mine, f"cancel_{waiting.id}").click().run()
     wait_for(mine, lambda t: t.info)
-    assert "HMA 0.45 / 0.15 / 0.05 (yours): Cancelled before it began" in mine.info[0].value
-    assert "(someone else's): Cancelled" in yours.run().info[0].value
+    told = mine.info[0].value.replace("\\", "")
+    assert "HMA 0.45 / 0.15 / 0.05 (yours) on 40 validation items (quick): Cancelled before it began" in told
+    assert "(someone else's) on 40 validation items" in yours.run().info[0].value
     yours.switch_page("pages/explore.py").run()
     assert not yours.info  # Explore tells a person of their own requests alone.
     assert mine.switch_page("pages/explore.py").run().info

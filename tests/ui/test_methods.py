@@ -62,6 +62,27 @@ def test_what_cannot_be_asked_for_is_told_and_not_started(page):
     assert not button(test, "start").disabled
 
 
+def test_what_was_set_is_there_again_after_a_look_at_another_page_or_method(page):
+    test = pick(page(), "partwise")
+    test.number_input(key="plan_blocks").set_value(2).run()
+    test.selectbox[0].set_value(2)
+    test.slider(key="plan_base").set_value(0.3)
+    test.toggle(key="plan_own").set_value(True)
+    test.number_input(key="plan_to").set_value(1.1).run()
+    pick(test, "two-sided")
+    test.segmented_control(key="plan_where").set_value("At balances of my own").run()
+    test.text_input(key="plan_balances").set_value("0.25").run()
+    test.toggle(key="plan_whole").set_value(True).run()
+    test.switch_page("pages/explore.py").run()
+    test.switch_page("pages/methods.py").run()
+    assert test.radio(key="plan_method").value == "two-sided"
+    assert test.text_input(key="plan_balances").value == "0.25" and test.toggle(key="plan_whole").value
+    pick(test, "partwise")
+    assert test.number_input(key="plan_blocks").value == 2 and test.toggle(key="plan_own").value
+    assert (test.slider(key="plan_base").value, test.number_input(key="plan_to").value) == (0.3, 1.1)
+    assert calm(test)
+
+
 def test_a_sweep_runs_finishes_and_its_points_arrive_on_explore(page, study, store_path):
     test = page(seconds=0.6)
     test.number_input(key="plan_steps").set_value(5).run()

@@ -100,7 +100,7 @@ def test_memory_that_runs_out_is_said_with_what_to_do_and_kept_on_runs(app, stud
     ask(test, alpha, 0.15, 0.05)
     wait_for(test, lambda t: t.error)
     said = test.error[0].value.replace("\\", "")
-    assert said.startswith(f"**HMA {alpha} / 0.15 / 0.05 (yours) was not measured.**") and told in said
+    assert said.startswith(f"**HMA {alpha} / 0.15 / 0.05 (yours) was not measured on 40 validation items") and told in said
     assert access.engine().store.point(key_of(study, alpha, 0.15, 0.05)) is None
     test.switch_page("pages/runs.py").run()
     assert told in test.error[0].value.replace("\\", "")

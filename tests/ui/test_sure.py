@@ -23,12 +23,12 @@ def board(study, store_path):
     return Board.read(Store(store_path), study)
 
 
-def opened(test, reach=None):
+def opened(test, rho=None):
     test.session_state["robust_tax"] = True
     test.run()
-    if reach is not None:
+    if rho is not None:
         test.session_state["robust_tax"] = True  # AppTest forgets it, as no browser does.
-        test.slider(key="robust_reach").set_value(reach).run()
+        test.slider(key="robust_rho").set_value(rho).run()
     return saying(test, "Robust tax")
 
 
@@ -90,7 +90,10 @@ def test_the_robust_tax_opens_to_a_slider_from_the_mean_to_the_worst_task(app, b
     assert f"Robust tax +{lost[MEAN].value:.0f}"[:13] in said and "ρ = 0.00" in said
     assert "Choice 33\u00a0%, Reading 33\u00a0%, Translation 33\u00a0%" in said
     worst = max(world.ABILITIES, key=lambda task: lost[task].value)
-    said = opened(test, 1.0)
+    half = opened(test)
+    slider = test.slider(key="robust_rho")
+    assert f"({slider.proto.format % slider.value})" in half
+    said = opened(test, slider.max)
     assert f"{worst.capitalize()} 100\u00a0%" in said
     assert f"Robust tax +{lost[worst].value:.0f}"[:13] in said and "ρ = 1.10" in said
     assert "40 validation items" in said
