@@ -153,12 +153,12 @@ def print_front(board: Board, robust: Mapping[str, RobustTax] | None) -> None:
 
 
 def _hypervolume(board: Board) -> str:
-    corner, sure = board.corner, board.sureness.hypervolume
-    if corner is None or board.hypervolume is None or sure is None:
+    sure = board.sureness.hypervolume
+    if board.reference is None or board.policy is None or board.hypervolume is None or sure is None:
         return "No hypervolume: measure both ends first (alphas 0 and 1)."
     return (
-        f"Hypervolume {board.hypervolume:.1f} (95 %: {text.interval(*sure)}; reward times ability) above the corner: reward "
-        f"{corner.reward:.2f}, ability {corner.ability:.1f}, the worse of the two ends on each axis."
+        f"Hypervolume {text.estimate(board.hypervolume, sure)}, reward times ability, above the corner: "
+        f"{text.corner([board.reference, board.policy])}, the worse of the two ends on each axis."
     )
 
 

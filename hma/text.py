@@ -68,6 +68,19 @@ def rounded(score: Score) -> str:
     return fixed(score.value, decimals((score.high - score.low) / 2))
 
 
+def estimate(value: float, bounds: tuple[float, float]) -> str:
+    """A value at the digits that its 95 % interval supports, and the interval: "237 (95 %: 205 to 264)"."""
+    low, high = bounds
+    return f"{fixed(value, decimals((high - low) / 2))} (95 %: {interval(low, high)})"
+
+
+def corner(ends: Sequence[Point]) -> str:
+    """The worse reward and the worse ability of both ends: "reward −0.8, ability 31"."""
+    reward = min((p.reward for p in ends), key=lambda score: score.value)
+    ability = min((p.ability for p in ends), key=lambda score: score.value)
+    return f"reward {rounded(reward)}, ability {rounded(ability)}"
+
+
 def interval(low: float, high: float) -> str:
     """``low to high`` at the digits that they support."""
     digits = decimals((high - low) / 2)

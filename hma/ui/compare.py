@@ -156,11 +156,9 @@ def _facts(found: Contest) -> str:
     reference, policy = found.ends
     if reference is None or policy is None:
         return f"{said} No hypervolume yet: it needs both ends measured."
-    reward = min(reference.reward, policy.reward, key=lambda score: score.value)
-    ability = min(reference.ability, policy.ability, key=lambda score: score.value)
     return (
-        f"{said} One corner for all, the worse of both ends: reward {text.rounded(reward)}, ability "
-        f"{text.rounded(ability)}. The box from there to the better of both ends is 100 %."
+        f"{said} One corner for all, the worse of both ends: {text.corner([reference, policy])}. The box from there to the "
+        "better of both ends is 100 %."
     )
 
 

@@ -82,9 +82,9 @@ def _facts(board: Board) -> str:
     """Which items, the front's size, its hypervolume and corner, and what the markers mean."""
     said = f"{board.study.num_items} {board.study.split} items. {look.filled(board.points, board.front)}"
     sure = board.sureness.hypervolume
-    if board.corner is None or board.hypervolume is None or sure is None:
+    if board.reference is None or board.policy is None or board.hypervolume is None or sure is None:
         return f"{said} No hypervolume or tax yet: they need both ends measured."
     return (
-        f"{said} Hypervolume {board.hypervolume:.1f} (95 %: {text.interval(*sure)}) above the worse of both ends: reward "
-        f"{text.fixed(board.corner.reward, 2)}, ability {text.fixed(board.corner.ability, 1)} (the corner)."
+        f"{said} Hypervolume {text.estimate(board.hypervolume, sure)} above the worse of both ends: "
+        f"{text.corner([board.reference, board.policy])} (the corner)."
     )

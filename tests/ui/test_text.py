@@ -102,7 +102,7 @@ def test_words_lines_and_their_spaces_stay_as_they_are():
 
 @pytest.mark.parametrize(("kind", "code"), [(Cancelled, 130), (Refused, 2), (MeasureError, 1), (StoreError, 2), (HmaError, 2)])
 def test_errors_are_printed_without_what_a_terminal_obeys(kind, code, monkeypatch, capsys):
-    def refuse():
+    def refuse(**given):
         raise kind("no tensor \x1b[2J\x9b[bold]x\u202e\nof [red]it")
 
     monkeypatch.setattr(program, "commands", lambda **_: refuse)
