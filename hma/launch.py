@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import errno
 import ipaddress
+import logging
 import os
 import socket
 import sys
@@ -23,11 +24,20 @@ from typing import Any
 
 from hma.errors import HmaError
 
+_log = logging.getLogger(__name__)
+
+_AT_ONCE = 0.3
+"""Seconds that a page waits for the picture of its chart; one that takes longer is there for the next."""
+
 ROOT = Path(__file__).resolve().parents[1]
 
 _NO_SUCH_NAME = (socket.EAI_NONAME, socket.EAI_AGAIN, socket.EAI_FAIL, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))
 PLOTLY = "plotly.min.js"
 """The chart's code, as the package of that name has it."""
+
+_AHEAD = '<link rel="modulepreload" crossorigin href="./static/js/{name}">'
+_FIRST_PAGE = ("Html", "ButtonGroup", "Selectbox", "Button", "Slider", "BidiComponent")
+"""What Streamlit draws the first page with: a browser reads their code at once, and not one after the other as each turns up."""
 
 _FETCH = '<link rel="preload" as="script" id="plotly-code" href="./{name}?v={version}">'
 _RUN = '<script async id="plotly-code" src="./{name}?v={version}"></script>'
@@ -144,6 +154,8 @@ class _Front:
         self._files = StaticFiles(directory=folder)
         self._chart_code = StaticFiles(directory=_folder_of("plotly") / "package_data")
         self._page = (folder / "index.html").read_text(encoding="utf-8")
+        ahead = (chunk for name in _FIRST_PAGE for chunk in folder.glob(f"static/js/{name}.*.js"))
+        self._ahead = "".join(_AHEAD.format(name=chunk.name) for chunk in ahead)
         self._code = {"name": PLOTLY, "version": version("plotly")}
         self._page = self._page.replace("</body>", _CLOSE_MENU)
         self._pages = {"/", *(f"/{script.stem}" for script in (ROOT / "pages").glob("*.py"))}
@@ -183,7 +195,10 @@ class _Front:
             return None
         if scope["path"] in self._pages:
             code = (_FETCH if self._streamlit.done() else _RUN).format(**self._code)
-            return HTMLResponse(self._page.replace("</head>", f"{code}</head>"), headers={"Cache-Control": "no-cache"})
+            page = self._page.replace("</head>", f"{self._ahead}{code}</head>")
+            if scope["path"] == "/":
+                page = page.replace("<body>", f"<body>{await _early(scope['query_string'].decode('latin-1'))}")
+            return HTMLResponse(page, headers={"Cache-Control": "no-cache"})
         path = scope["path"].lstrip("/")
         if path != PLOTLY and not path.startswith("static/"):
             return None
@@ -208,6 +223,25 @@ def _streamlit() -> Any:
 def _read_ahead() -> None:
     """Import the first page and read its points. What fails is left to the page, which says so to whoever opens it."""
     with contextlib.suppress(Exception):
-        from hma.ui import access, explore  # noqa: F401
+        from hma.ui import access, early, explore  # noqa: F401
 
         access.read_ahead()
+        _is_read.set()
+
+
+_is_read = threading.Event()
+
+
+async def _early(query: str) -> str:
+    """The picture that the first page's HTML has in the place of its chart, if it is there at once."""
+    if not _is_read.is_set():
+        return ""
+    from hma.ui import early
+
+    try:
+        return await asyncio.wait_for(asyncio.to_thread(early.part, query), _AT_ONCE)
+    except TimeoutError:
+        return ""
+    except Exception:  # The page itself says what is wrong, in a person's words.
+        _log.exception("the first page's picture")
+        return ""

@@ -87,9 +87,13 @@ def board(of: Study) -> Board:
 
 def read_ahead() -> None:
     """Read what a person sees first, before anybody asks: the board of the first size's validation items, and how sure it is."""
-    first = study_of(named())
-    store = engine().store
-    _board((str(store.path), first.view, store.revision(first)), repr(first), first).sureness  # noqa: B018
+    first_board().sureness  # noqa: B018
+
+
+def first_board() -> Board:
+    """The board that a person sees first: of the first size's validation items."""
+    first, store = study_of(named()), engine().store
+    return _board((str(store.path), first.view, store.revision(first)), repr(first), first)
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,14 @@ _DASHES = {"dash": "7 5"}
 
 
 def sheet(figure: Mapping[str, Any], key: str) -> str:
-    """The style that lays the picture in the container of this ``key``, where the chart in it will draw its points."""
-    height, ink = figure["layout"]["height"], figure["layout"]["xaxis"]["linecolor"]
+    """The style that lays the picture in the container of this ``key``, while the chart in it is not drawn."""
     waiting = f".st-key-{key}:not(:has(.main-svg))"
+    return f"<style>{rules(figure, waiting)} {waiting} > * {{ visibility: hidden; }}</style>"
+
+
+def rules(figure: Mapping[str, Any], place: str) -> str:
+    """The style that lays the picture in what the selector ``place`` names, where a chart in it will draw its points."""
+    height, ink = figure["layout"]["height"], figure["layout"]["xaxis"]["linecolor"]
 
     def placed(top: int) -> str:
         tall, wide = height - BOTTOM - top, f"calc(100% - {LEFT + RIGHT}px)"
@@ -34,9 +39,8 @@ def sheet(figure: Mapping[str, Any], key: str) -> str:
 
     picture = f'--glimpse: url("data:image/svg+xml,{quote(_picture(figure))}")'
     return (
-        f"<style>{waiting} {{ {picture}; min-height: {height}px; {placed(TOP)} }} "
-        f"@media (max-width: {NARROW}px) {{ {waiting} {{ {placed(TOP_NARROW)} }} }} "
-        f"{waiting} > * {{ visibility: hidden; }}</style>"
+        f"{place} {{ {picture}; min-height: {height}px; {placed(TOP)} }} "
+        f"@media (max-width: {NARROW}px) {{ {place} {{ {placed(TOP_NARROW)} }} }}"
     )
 
 

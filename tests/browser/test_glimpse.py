@@ -1,12 +1,13 @@
 """While the browser has not read the chart's code: the picture of the points stands where the chart is going to draw them."""
 
 import io
+import urllib.request
 
 import pytest
 from PIL import Image
 
 from hma.ui import glimpse
-from tests.browser.conftest import PATIENCE
+from tests.browser.conftest import PATIENCE, SCREENSHOTS
 
 BOX = "() => document.querySelector('.st-key-chart_place').getBoundingClientRect().toJSON()"
 DRAWN_IN = """() => {
@@ -15,10 +16,46 @@ DRAWN_IN = """() => {
 }"""
 
 
-def coloured(page):
+def coloured(page, place=".st-key-chart_place"):
     """How many pixels of the chart's place have a colour that is no grey."""
-    shot = Image.open(io.BytesIO(page.locator(".st-key-chart_place").screenshot())).convert("RGB")
+    shot = Image.open(io.BytesIO(page.locator(place).screenshot())).convert("RGB")
     return sum(max(pixel) - min(pixel) > 60 for pixel in shot.getdata())
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_points_are_on_screen_before_any_script_and_where_they_stay(chromium, server, open_page, store, study, scheme):
+    open_page()  # The app has read its points.
+    context = chromium.new_context(viewport={"width": 1280, "height": 800}, color_scheme=scheme)
+    context.set_default_timeout(1000 * PATIENCE)
+    page, held, released = context.new_page(), [], []
+    page.route("**/static/js/index.*.js", lambda route: route.continue_() if released else held.append(route))
+    point = store.points(study)[7].key
+    page.goto(f"{server.url}/?point={point}", wait_until="commit")
+    page.wait_for_selector("#early")
+    assert held and not page.query_selector("[data-testid=stApp]")
+    assert coloured(page, "#early") > 500
+    before = page.evaluate(BOX.replace(".st-key-chart_place", "#early"))
+    page.screenshot(path=SCREENSHOTS / f"early-{scheme}.png")
+
+    released.append(True)
+    for route in held:
+        route.continue_()
+    page.wait_for_selector(".st-key-chart .scatterlayer .point")
+    page.wait_for_selector("#early", state="detached")
+    after = page.evaluate(BOX)
+    context.close()
+    assert [before[name] for name in ("x", "y", "width", "height")] == pytest.approx(
+        [after[name] for name in ("x", "y", "width", "height")], abs=1
+    )
+
+
+@pytest.mark.parametrize("query", ["?point=nowhere", "?size=full", "?embed=true"])
+def test_no_picture_stands_in_for_a_page_that_shows_another_chart(open_page, server, query):
+    open_page()
+    with urllib.request.urlopen(server.url) as page:
+        assert b"early" in page.read()
+    with urllib.request.urlopen(server.url + "/" + query) as page:
+        assert b"early" not in page.read()
 
 
 @pytest.mark.parametrize("size", [(1280, 800), (390, 844)], ids=["wide", "narrow"])

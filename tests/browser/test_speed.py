@@ -27,7 +27,7 @@ FIRST = """() => {
   const see = (name, there) => { if (there && !window.seen[name]) window.seen[name] = performance.now() / 1000; };
   window.seen = {};
   const look = () => {
-    const place = document.querySelector('.st-key-chart_place'), plot = document.querySelector('.js-plotly-plot');
+    const place = document.querySelector('#early, .st-key-chart_place'), plot = document.querySelector('.js-plotly-plot');
     const drawn = place && getComputedStyle(place).backgroundImage.includes('svg');
     if (drawn && !window.seen.picture) requestAnimationFrame(() => see('picture', true));
     see('chart', plot && (plot._fullData || []).some(trace => (trace.x || []).length > 1000));
