@@ -170,7 +170,7 @@ def test_a_hub_that_cannot_be_reached_exits_2_and_keeps_the_folder(options, tmp_
     assert done.returncode == 2
     said = " ".join(done.stderr.split())
     assert f"{out} was not pushed to me/merge" in said
-    assert f"`python -m hma push {out} me/merge`" in said
+    assert f"python -m hma push {out} me/merge`" in said
     assert f"`hf upload me/merge {out}`" in said
     assert "Traceback" not in said
     assert differences(out) == []

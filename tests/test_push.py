@@ -110,7 +110,7 @@ def test_a_name_that_is_none_is_refused(folder, name):
 
 
 def test_a_push_that_fails_says_how_to_push_again_and_who_is_unknown_how_to_log_in(folder):
-    with pytest.raises(PushError, match=r"403 Forbidden\. .* push it again with `python -m hma push .* me/merge --public`"):
+    with pytest.raises(PushError, match=r"403 Forbidden\. .* push it again with `\S*python -m hma push .* me/merge --public`"):
         push(folder, "me/merge", public=True, hub=Hub(error=OSError("403 Forbidden.\nmore")))
     from huggingface_hub.errors import LocalTokenNotFoundError
 

@@ -43,20 +43,26 @@ const begin = (Plotly, place) => {
     ring(Plotly, place, key);
     place.clicked(key);
   });
-  new ResizeObserver(() => place.clientWidth && Plotly.Plots.resize(place)).observe(place);
+  const fits = () => Math.abs(place.clientWidth - place._fullLayout.width) < 1 && Math.abs(place.clientHeight - place._fullLayout.height) < 1;
+  new ResizeObserver(() => { if (place.clientWidth && !fits()) Plotly.Plots.resize(place); }).observe(place);
 };
 
-export default async function ({ data, parentElement, setTriggerValue }) {
-  const place = parentElement.querySelector('.hma-diagram');
-  place.wanted = data;
-  place.setAttribute('aria-label', data.alt);
+/** What Streamlit calls when the chart is taken away; also after a call that a later one has overtaken, which must go on. */
+const endOf = place => () => { if (!place.isConnected && place.data) window.Plotly.purge(place); };
+
+export default async function ({ data: bytes, parentElement, setTriggerValue }) {
+  const place = parentElement.querySelector('.hma-diagram'), wanted = new TextDecoder().decode(bytes);
+  const data = JSON.parse(wanted), isSame = place.wanted === wanted;
   place.clicked = data.clickable && (key => setTriggerValue('clicked', key));
+  if (isSame) return endOf(place); // The page ran again, and nothing changed.
+  place.wanted = wanted;
+  place.setAttribute('aria-label', data.alt);
   place.style.height = `${data.figure.layout.height}px`;
   const Plotly = await library();
-  if (place.wanted !== data) return;
+  if (place.wanted !== wanted) return endOf(place);
   const isNew = !place.classList.contains('js-plotly-plot');
   const buttons = data.config.displayModeBar === false ? {} : BUTTONS;
   await Plotly.react(place, data.figure.data, layoutOf(data), { ...data.config, ...buttons });
   if (isNew) begin(Plotly, place);
-  return place.wanted === data ? () => Plotly.purge(place) : undefined; // One that was overtaken must not end its successor.
+  return endOf(place);
 }

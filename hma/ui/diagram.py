@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -48,7 +49,8 @@ def draw(
             on_click(str(found))
 
     with place or st.container(gap=None):
-        _component()(key=key, data=data, height=figure["layout"]["height"], on_clicked_change=clicked)
+        # As bytes: anything else Streamlit searches for data frames, with pandas, whose import takes a second.
+        _component()(key=key, data=json.dumps(data).encode(), height=figure["layout"]["height"], on_clicked_change=clicked)
 
 
 def _look(theme: str) -> dict[str, Any]:

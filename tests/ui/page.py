@@ -24,7 +24,7 @@ def figure(test):
 
 def figures(test):
     """The charts on the page, as Plotly is given them."""
-    return [json.loads(element.proto.json)["figure"] for element in test.get("bidi_component")]
+    return [json.loads(element.proto.bytes)["figure"] for element in test.get("bidi_component")]
 
 
 def button(test, key):

@@ -87,4 +87,4 @@ def test_it_is_reckoned_once(page, monkeypatch, store_path, study):
     test.run()
     assert len(calls) == 1  # Only where the page is open.
     test.switch_page("pages/compare.py").run()
-    assert len(calls) == 2 and "HMA by any method 27 points" in everything(test)
+    assert len(calls) == 2 and "27 for HMA by any method" in everything(test)

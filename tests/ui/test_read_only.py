@@ -46,7 +46,7 @@ def test_an_empty_study_offers_no_work_either(read_only, name, tmp_path, study):
 
 def test_looking_is_as_ever_and_no_process_is_started(read_only, study, monkeypatch):
     started = []
-    monkeypatch.setattr("hma.engine.WorkerProcess", lambda *arguments: started.append(arguments))
+    monkeypatch.setattr("hma.working.WorkerProcess", lambda *arguments: started.append(arguments))
     monkeypatch.setattr("hma.asking.WorkerProcess", lambda *arguments: started.append(arguments))
     ghost._asked.clear()
     test = read_only()
