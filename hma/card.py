@@ -20,6 +20,8 @@ from hma.core.study import Axis, Study
 PICTURE = "front.png"
 
 _MARKS = re.compile(r"([\\`*_<>\[\]|~$&])")
+_FIRST = re.compile(r"^(\d*)([-+#=.)])")
+"""What makes a heading or a list where a line begins with it."""
 
 
 def files(merge: Merged, folder: Path, boards: Sequence[Board]) -> dict[str, bytes]:
@@ -164,7 +166,8 @@ def _read(board: Board, point: Point) -> list[str]:
 
 def safe(name: str) -> str:
     """A name that a file made up, in one line and without what Markdown would give a meaning to."""
-    return _MARKS.sub(r"\\\1", " ".join(text.printable(name).split()))
+    name = _MARKS.sub(r"\\\1", " ".join(text.printable(name).split()))
+    return _FIRST.sub(r"\1\\\2", name)
 
 
 def _items(study: Study) -> str:

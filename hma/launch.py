@@ -40,7 +40,7 @@ _FIRST_PAGE = ("Html", "ButtonGroup", "Selectbox", "Button", "Slider", "BidiComp
 """What Streamlit draws the first page with: a browser reads their code at once, and not one after the other as each turns up."""
 
 _FETCH = '<link rel="preload" as="script" id="plotly-code" href="./{name}?v={version}">'
-_RUN = '<script async id="plotly-code" src="./{name}?v={version}"></script>'
+_RUN = '<script async id="plotly-code" onerror="this.remove()" src="./{name}?v={version}"></script>'
 """How a browser comes by the chart's code, by far the largest part of the page: it fetches it from the first moment on, to run
 it when there is a chart to draw (``ui/diagram.js``). While Streamlit is imported it has nothing else to do, and runs it then."""
 

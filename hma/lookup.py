@@ -21,8 +21,9 @@ from hma.study import open_store
 _ENDS = {"policy": "0", "reference": "1"}
 
 _OF_READING = ("--rho", "--items", "--effect", "--out", "--point", "--prompts")
-"""Options of the verbs that read, which those that measure do not take; and those of them that stand without a value."""
+"""Options of the verbs that read, which those that measure do not take."""
 _BARE = ("--json", "--force", "--whole", "--measure")
+"""Options of all verbs that stand without a value."""
 
 _OF_FITTING = ("--objective", "--mean", "--balance", "--group", "--form", "--epsilon", "--l1", "--low", "--high", "--max-steps")
 _OF_DRAWING = ("--prompts", "--answers", "--kept", "--drawn", "--draw-seed")

@@ -93,10 +93,10 @@ class Working:
 
         Raises Cancelled, MeasureError, or WorkerDied.
         """
-        process = self._process
-        if process is None:
-            raise WorkerDied("The worker ended before it was asked; the next request starts a fresh one.")
         try:
+            process = self._process
+            if process is None:
+                raise WorkerDied("The worker ended before it was asked; the next request starts a fresh one.")
             process.send(verb, job.id, *request)
             while True:
                 kind, job_id, *rest = process.receive()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from html import escape
 from typing import Any
 
@@ -11,6 +12,7 @@ _INLINE = ("backticks", "escape", "image")
 """Links and raw HTML are not among these, so they stay text: what a card says may come from anywhere."""
 
 
+@lru_cache(maxsize=64)
 def html(card: str) -> str:
     """The card, with tables that scroll by themselves, and pictures as their descriptions: only their folder has them."""
     from markdown_it import MarkdownIt  # Not before there is a card to show.

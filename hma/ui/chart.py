@@ -1,4 +1,4 @@
-"""The chart: points to a Plotly figure as a plain dict. With ``fronts.py`` the only module that knows the chart's library."""
+"""The chart: points to a Plotly figure as a plain dict, which ``diagram.py`` draws on a page."""
 
 from __future__ import annotations
 

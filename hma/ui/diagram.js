@@ -1,7 +1,11 @@
 // A Plotly figure that is changed in place: what was dragged or zoomed stays, and nothing blanks in between.
 
+const AXES = ['xaxis', 'yaxis'];
+
+const CODE = 'plotly-code';
+
 // One object for all: a figure whose configuration is another is not changed in place.
-const BUTTONS = { modeBarButtonsToAdd: [{
+const BUTTONS = document.fullscreenEnabled ? { modeBarButtonsToAdd: [{
   name: 'fullscreen',
   title: 'Fullscreen',
   icon: {
@@ -9,22 +13,28 @@ const BUTTONS = { modeBarButtonsToAdd: [{
     path: 'M60 60h330v110H170v220H60zM610 60h330v330H830V170H610zM60 610h110v220h220v110H60zM830 610h110v330H610V830h220z',
   },
   click: place => document.fullscreenElement ? document.exitFullscreen() : place.requestFullscreen(),
-}] };
+}] } : {};
 
-/** Plotly, which the page names since its first line; it is run where it was only fetched. */
-const library = () => new Promise((found, lost) => {
-  if (window.Plotly) return found(window.Plotly);
-  const fail = () => lost(new Error("The chart's code is not here: start the app with `make run` or `python -m hma app`."));
-  let tag = document.getElementById('plotly-code');
-  if (!tag) return fail();
-  if (tag.tagName === 'LINK') {
-    const script = Object.assign(document.createElement('script'), { id: tag.id, src: tag.href });
-    tag.replaceWith(script);
-    tag = script;
+/** Run Plotly, which the page names since its first line: a script that runs already, or a link that was only fetched. */
+const run = () => new Promise((found, lost) => {
+  if (window.Plotly) return found();
+  let tag = document.getElementById(CODE);
+  if (tag?.tagName !== 'SCRIPT') {
+    const script = Object.assign(document.createElement('script'), { id: CODE, src: tag?.href ?? '/plotly.min.js' });
+    tag?.remove();
+    document.head.append(tag = script);
   }
-  tag.addEventListener('load', () => found(window.Plotly));
-  tag.addEventListener('error', fail);
+  tag.addEventListener('load', found);
+  tag.addEventListener('error', () => { tag.remove(); lost(); });
 });
+
+let running;
+const library = async () => {
+  await (running ??= run().catch(() => {}));
+  if (window.Plotly) return window.Plotly;
+  running = undefined; // The next figure tries again.
+  throw new Error("The chart's code did not come. Reload the page; if it stays away, start the app with `make run` or `python -m hma app`.");
+};
 
 /** The ring goes to the clicked point at once; the page's answer, with the point's bars, comes later. */
 const ring = (Plotly, place, key) => {
@@ -32,9 +42,36 @@ const ring = (Plotly, place, key) => {
   if (at >= 0) Plotly.restyle(place, { selectedpoints: [[at]] }, [picker]);
 };
 
-/** As large as its place is, whose size may change. */
-const layoutOf = ({ figure: { layout: { height, ...layout } }, view }) =>
-  ({ ...layout, autosize: true, clickmode: 'event', uirevision: view });
+/** As large as its place is, whose size may change; an axis that was moved by hand stays while the view is the same. */
+const layoutOf = (place, { figure: { layout: { height, ...layout } }, view }) => {
+  const before = place._fullLayout, isSame = before?.uirevision === view;
+  const axes = AXES.filter(name => isSame && moved(before, name) && layout[name]?.range);
+  const kept = Object.fromEntries(axes.map(name => [name, { ...layout[name], range: moved(before, name) }]));
+  return { ...layout, ...kept, autosize: true, clickmode: 'event', uirevision: view };
+};
+
+/** The range that an axis had before it was moved by hand, by which Plotly knows it again; nothing for one that was not. */
+const moved = ({ _preGUI: was }, name) => {
+  const range = [was[`${name}.range[0]`], was[`${name}.range[1]`]];
+  return range.every(Number.isFinite) && range;
+};
+
+/** Where a double click leads to: the ranges of the figure that is shown, and not those of the first. */
+const setHome = (place, { figure: { layout } }) => {
+  for (const name of AXES) {
+    const axis = place._fullLayout[name], range = layout[name]?.range;
+    if (axis && range) [axis._rangeInitial0, axis._rangeInitial1] = range;
+  }
+};
+
+/** An axis that was led home counts as one that nobody moved. */
+const forgetMoves = place => {
+  for (const name of AXES) {
+    const axis = place._fullLayout[name];
+    if (axis && axis.range[0] === axis._rangeInitial0 && axis.range[1] === axis._rangeInitial1)
+      for (const part of ['range[0]', 'range[1]', 'autorange']) delete place._fullLayout._preGUI[`${name}.${part}`];
+  }
+};
 
 const begin = (Plotly, place) => {
   place.on('plotly_click', event => {
@@ -43,8 +80,9 @@ const begin = (Plotly, place) => {
     ring(Plotly, place, key);
     place.clicked(key);
   });
-  const fits = () => Math.abs(place.clientWidth - place._fullLayout.width) < 1 && Math.abs(place.clientHeight - place._fullLayout.height) < 1;
-  new ResizeObserver(() => { if (place.clientWidth && !fits()) Plotly.Plots.resize(place); }).observe(place);
+  place.on('plotly_relayout', () => forgetMoves(place));
+  const fits = ({ width, height }) => Math.abs(place.clientWidth - width) < 1 && Math.abs(place.clientHeight - height) < 1;
+  new ResizeObserver(() => { if (place.clientWidth && !fits(place._fullLayout)) Plotly.Plots.resize(place); }).observe(place);
 };
 
 /** What Streamlit calls when the chart is taken away; also after a call that a later one has overtaken, which must go on. */
@@ -62,7 +100,8 @@ export default async function ({ data: bytes, parentElement, setTriggerValue }) 
   if (place.wanted !== wanted) return endOf(place);
   const isNew = !place.classList.contains('js-plotly-plot');
   const buttons = data.config.displayModeBar === false ? {} : BUTTONS;
-  await Plotly.react(place, data.figure.data, layoutOf(data), { ...data.config, ...buttons });
+  await Plotly.react(place, data.figure.data, layoutOf(place, data), { ...data.config, ...buttons });
+  setHome(place, data);
   if (isNew) begin(Plotly, place);
   return endOf(place);
 }

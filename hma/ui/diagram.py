@@ -30,7 +30,7 @@ def draw(
     figure: Mapping[str, Any],
     key: str,
     alt: str,
-    view: str = "",
+    view: str = "one",
     on_click: Callable[[str], None] | None = None,
     config: Mapping[str, Any] = CONFIG,
     place: DeltaGenerator | None = None,
@@ -72,6 +72,9 @@ def _look(theme: str) -> dict[str, Any]:
 def _component() -> Any:
     """What draws it. Its code waits for Plotly's own, which the page has named since its first line (``hma/launch.py``)."""
     code = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
-    style = ".hma-diagram:fullscreen { height: 100% !important; background: var(--st-background-color); }"
+    style = (
+        ".hma-diagram:fullscreen { height: 100% !important; background: var(--st-background-color); } "
+        ".hma-diagram .modebar-btn:focus-visible { outline: 2px solid var(--st-primary-color) !important; }"
+    )
     place = '<div class="hma-diagram" role="figure"></div>'
     return st.components.v2.component("diagram", html=place, css=style, js=code, isolate_styles=False)

@@ -1,6 +1,6 @@
 """The first page's chart as a picture in the page's own HTML: on screen before a browser has run any of Streamlit's code.
 
-It stands where the page is going to have its chart, and goes as soon as that shows its points.
+It stands where the page is going to have its chart, where that is known, and goes as soon as that shows its points.
 """
 
 from __future__ import annotations
@@ -10,10 +10,13 @@ from urllib.parse import parse_qs
 import streamlit as st
 
 from hma.board import Board
-from hma.ui import access, chart, gate, glimpse
+from hma.ui import access, chart, gate, glimpse, studybar
 
 WIDE = 1100
 """Pixels from which on the study's bar takes one line, so that it is known where the chart is going to stand."""
+
+_TITLE = 60
+"""Letters of a title, as Markdown, that stand beside the bar's choices in one line."""
 
 _PLACE = "left: 40px; top: 152px; width: calc((100vw - 104px - var(--bar, 0px)) * 2 / 3)"
 
@@ -25,13 +28,14 @@ _LEAVE = """<script>
   document.body.append(bar);
   early.style.setProperty('--bar', `${bar.offsetWidth - bar.clientWidth}px`);
   bar.remove();
-  const isOwnTheme = Object.keys(localStorage).some(name => name.startsWith('stActiveTheme'));
+  let isOwnTheme = false;
+  try { isOwnTheme = Object.keys(localStorage).some(name => name.startsWith('stActiveTheme')); } catch { /* not allowed */ }
   const watch = () => {
     const [app, main, place] = ['[data-testid="stApp"]', '[data-testid="stMainBlockContainer"]', '.st-key-chart_place']
       .map(name => document.querySelector(name));
     const isDrawn = place && (place.querySelector('.main-svg') || getComputedStyle(place).backgroundImage.includes('svg'));
     const isOver = app?.dataset.testScriptState === 'notRunning' && main?.querySelector('.stElementContainer');
-    if (isOwnTheme || isDrawn || isOver || performance.now() - tried > 60000) early.remove();
+    if (isOwnTheme || isDrawn || isOver || performance.now() - tried > 60000) early.parentElement.remove();
     else requestAnimationFrame(watch);
   };
   watch();
@@ -52,6 +56,8 @@ def part(query: str) -> str:
     point, size = asked.pop("point", None), asked.pop("size", board.study.size)
     if asked or not board.points or size != board.study.size or (point and board.point(point) is None):
         return ""
+    if board.looks_swapped or access.is_read_only() or len(studybar.title(board.study)) > _TITLE:
+        return ""  # Something else stands above the chart, which is then lower.
     return _part((str(access.engine().store.path), board.study.view, board.revision), board)
 
 
@@ -59,10 +65,10 @@ def part(query: str) -> str:
 def _part(made_of: tuple[str, str, int], _board: Board) -> str:
     light, dark = (glimpse.rules(_figure(_board, theme), "#early") for theme in ("light", "dark"))
     return (
-        f"<style>#early {{ display: none; position: fixed; z-index: 1; pointer-events: none; {_PLACE}; }} "
+        f"<div><style>#early {{ display: none; position: fixed; z-index: 1; pointer-events: none; {_PLACE}; }} "
         f"@media (min-width: {WIDE}px) {{ #early {{ display: block; }} }} {light} "
         f"@media (prefers-color-scheme: dark) {{ body {{ background: #12161d; }} {dark} }}</style>"
-        f'<div id="early" aria-hidden="true"></div>{_LEAVE}'
+        f'<div id="early" aria-hidden="true"></div></div>{_LEAVE}'
     )
 
 

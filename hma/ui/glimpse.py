@@ -23,7 +23,8 @@ _DASHES = {"dash": "7 5"}
 def sheet(figure: Mapping[str, Any], key: str) -> str:
     """The style that lays the picture in the container of this ``key``, while the chart in it is not drawn."""
     waiting = f".st-key-{key}:not(:has(.main-svg))"
-    return f"<style>{rules(figure, waiting)} {waiting} > * {{ visibility: hidden; }}</style>"
+    hidden = f'{waiting} [data-testid="stSkeleton"] {{ visibility: hidden; }}'
+    return f"<style>{rules(figure, waiting)} {hidden}</style>"
 
 
 def rules(figure: Mapping[str, Any], place: str) -> str:

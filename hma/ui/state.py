@@ -149,6 +149,8 @@ def settle(board: Board) -> View:
         st.session_state["stand_in"] = key if same is None and "selected_recipe" in st.session_state else None
         if key != now.selected:
             now = change(selected=key, near=key, listing=now.listing + 1)
+    if board.point(now.near) is None:
+        now = change(near=now.selected)
     selected = board.point(now.selected)
     if selected is not None and stand_in() is None:
         st.session_state["selected_recipe"] = selected.recipe

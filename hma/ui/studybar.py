@@ -35,7 +35,7 @@ def show() -> Study:
 
 def _bar(sizes: Mapping[str, int]) -> Study:
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="study_bar"):
-        title = st.container(width="stretch")
+        first = st.container(width="stretch")
         gate.show()
         split = st.segmented_control(
             "Items", list(SPLITS), format_func=SPLITS.get, default=_default("split", SPLITS), required=True, key="split",
@@ -46,9 +46,9 @@ def _bar(sizes: Mapping[str, int]) -> Study:
             default=_default("size", sizes), required=True, key="size", label_visibility="collapsed", width="content",
         )  # fmt: skip
         study = access.study(split or "validation", size or "quick")
-        with title:
+        with first:
             read_only = f"  \n:orange-badge[{access.READ_ONLY}]" if access.is_read_only() else ""
-            st.markdown(_title(study) + read_only, width="content")
+            st.markdown(title(study) + read_only, width="content")
     return study
 
 
@@ -85,7 +85,8 @@ def _turn_to(key: str) -> bool:
     return False
 
 
-def _title(study: Study) -> str:
+def title(study: Study) -> str:
+    """The suite's title and the pair's names, as Markdown."""
     reference, policy = Path(study.reference), Path(study.policy)
     pair = f"{reference.name} → {policy.name}"
     if reference.parent == policy.parent:

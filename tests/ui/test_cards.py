@@ -36,6 +36,12 @@ def test_what_it_says_stays_text(trap):
     assert not any(tag in drawn for tag in ("<script", "<img", "<b>", "<i>", "<a ", "href"))
 
 
+@pytest.mark.parametrize("name", ["# Big", "- item", "+ item", "1. one", "12) two", "> said", "==="])
+def test_a_name_that_begins_a_line_begins_no_heading_and_no_list(name):
+    drawn = cards.html(f"{safe(name)}: 100 items")
+    assert drawn == f'<div class="hma-card"><p>{escape(name)}: 100 items</p>\n</div>'
+
+
 def test_a_link_is_the_text_that_stands_there():
     assert "[here](https://example.org)" in cards.html("[here](https://example.org)")
 

@@ -1,0 +1,128 @@
+"""The chart's own script in a browser, without the app: what stays when its figure changes, and what a click does."""
+
+import json
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from hma.ui import diagram
+from tests.browser.conftest import wait_until
+
+PLOTLY = Path(find_spec("plotly").submodule_search_locations[0]) / "package_data" / "plotly.min.js"
+CODE = Path(diagram.__file__).with_suffix(".js").read_text()
+
+PLACE = '<div id="parent" style="width: 700px"><div class="hma-diagram"></div></div>'
+LOAD = """async code => {
+  const draw = (await import(URL.createObjectURL(new Blob([code], {type: 'text/javascript'})))).default;
+  window.clicked = [];
+  window.draw = text => draw({data: new TextEncoder().encode(text), parentElement: document.getElementById('parent'),
+    setTriggerValue: (name, key) => window.clicked.push([name, key])});
+}"""
+RANGES = "() => ['xaxis', 'yaxis'].flatMap(name => document.querySelector('.hma-diagram')._fullLayout[name].range)"
+
+
+@pytest.fixture
+def page(chromium):
+    context = chromium.new_context(viewport={"width": 800, "height": 500})
+    page = context.new_page()
+    page.set_content(PLACE)
+    page.evaluate(LOAD, CODE)
+    yield page
+    context.close()
+
+
+def given(x=(0, 10), y=(0, 10), view="one", selected=0):
+    points = {"x": [2, 5], "y": [2, 5], "customdata": ["a", "b"], "selectedpoints": [selected], "mode": "markers"}
+    axes = {"xaxis": {"range": list(x)}, "yaxis": {"range": list(y)}}
+    margin = {"l": 50, "r": 0, "t": 0, "b": 50}
+    layout = {"height": 400, "margin": margin, "dragmode": "pan", **axes}
+    rest = {"alt": "two points", "view": view, "config": diagram.CONFIG, "clickable": True}
+    return json.dumps({"figure": {"data": [{"type": "scatter", **points}], "layout": layout}, **rest})
+
+
+def draw(page, **changes):
+    page.evaluate("async text => { await window.draw(text); }", given(**changes))
+    return page.evaluate(RANGES)
+
+
+def drag(page):
+    before = page.evaluate(RANGES)
+    page.mouse.move(300, 200)
+    page.mouse.down()
+    page.mouse.move(360, 230, steps=4)
+    page.mouse.up()
+    wait_until(lambda: page.evaluate(RANGES) != before, 20, "the chart to be moved")
+    return page.evaluate(RANGES)
+
+
+def double_click(page):
+    before = page.evaluate(RANGES)
+    page.mouse.dblclick(300, 200)
+    wait_until(lambda: page.evaluate(RANGES) != before, 20, "the chart to be led home")
+    return page.evaluate(RANGES)
+
+
+def test_what_was_dragged_stays_where_a_new_point_widens_the_ranges_until_the_view_is_another(page):
+    page.add_script_tag(path=PLOTLY)
+    assert draw(page) == [0, 10, 0, 10]
+    dragged = drag(page)
+    assert draw(page, x=(-5, 10), y=(0, 30)) == dragged
+    assert draw(page, x=(-6, 12), selected=1) == dragged
+    assert draw(page, x=(-6, 12), view="another") == [-6, 12, 0, 10]
+
+
+def test_an_axis_that_nobody_moved_follows_the_figure(page):
+    page.add_script_tag(path=PLOTLY)
+    draw(page)
+    assert draw(page, x=(-5, 10), y=(0, 30)) == [-5, 10, 0, 30]
+
+
+def test_a_double_click_leads_to_the_ranges_of_the_figure_that_is_shown_and_then_they_are_followed(page):
+    page.add_script_tag(path=PLOTLY)
+    draw(page)
+    draw(page, x=(-5, 10), view="another")
+    drag(page)
+    draw(page, x=(-6, 10), view="another")
+    assert double_click(page) == [-6, 10, 0, 10]
+    assert draw(page, x=(-7, 10), view="another") == [-7, 10, 0, 10]
+
+
+def test_a_click_moves_the_ring_at_once_and_tells_the_key(page):
+    page.add_script_tag(path=PLOTLY)
+    draw(page)
+    x, y = page.evaluate(
+        "() => { const place = document.querySelector('.hma-diagram'), {xaxis, yaxis} = place._fullLayout;"
+        " const box = place.getBoundingClientRect();"
+        " return [box.x + xaxis._offset + xaxis.d2p(5), box.y + yaxis._offset + yaxis.d2p(5)]; }"
+    )
+    page.mouse.click(x, y)
+    wait_until(lambda: page.evaluate("() => window.clicked") == [["clicked", "b"]], 20, "the click to be told")
+    assert page.evaluate("() => document.querySelector('.hma-diagram').data.at(-1).selectedpoints") == [1]
+
+
+def test_a_call_that_was_overtaken_leaves_the_chart_to_the_later_one_and_the_end_clears_it(page):
+    page.add_script_tag(path=PLOTLY)
+    is_drawn = "() => !!document.querySelector('.hma-diagram .main-svg')"
+    page.evaluate(
+        "async ([one, other]) => {"
+        " const first = window.draw(one), second = window.draw(other); (await first)(); window.ended = await second; }",
+        [given(), given(x=(1, 9))],
+    )
+    assert page.evaluate(is_drawn) and page.evaluate(RANGES) == [1, 9, 0, 10]
+    page.evaluate(
+        "() => { const place = document.querySelector('.hma-diagram'); place.remove(); window.ended();"
+        " document.getElementById('parent').append(place); }"
+    )
+    assert not page.evaluate(is_drawn)
+
+
+def test_code_that_does_not_come_is_said_and_asked_for_again_by_the_next_figure(page):
+    page.route("**/plotly.min.js", lambda route: route.abort())
+    page.goto("data:text/html," + PLACE)
+    page.evaluate(LOAD, CODE)
+    fails = "async text => { try { await window.draw(text); } catch (error) { return error.message; } }"
+    assert "The chart's code did not come" in page.evaluate(fails, given())
+    page.add_script_tag(path=PLOTLY)
+    assert page.evaluate(fails, given(x=(1, 9))) is None
+    assert page.evaluate(RANGES) == [1, 9, 0, 10]
