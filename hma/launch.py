@@ -35,10 +35,6 @@ _NO_SUCH_NAME = (socket.EAI_NONAME, socket.EAI_AGAIN, socket.EAI_FAIL, getattr(s
 PLOTLY = "plotly.min.js"
 """The chart's code, as the package of that name has it."""
 
-_AHEAD = '<link rel="modulepreload" crossorigin href="./static/js/{name}">'
-_FIRST_PAGE = ("Html", "ButtonGroup", "Selectbox", "Button", "Slider", "BidiComponent")
-"""What Streamlit draws the first page with: a browser reads their code at once, and not one after the other as each turns up."""
-
 _FETCH = '<link rel="preload" as="script" id="plotly-code" href="./{name}?v={version}">'
 _RUN = '<script async id="plotly-code" onerror="this.remove()" src="./{name}?v={version}"></script>'
 """How a browser comes by the chart's code, by far the largest part of the page: it fetches it from the first moment on, to run
@@ -154,8 +150,6 @@ class _Front:
         self._files = StaticFiles(directory=folder)
         self._chart_code = StaticFiles(directory=_folder_of("plotly") / "package_data")
         self._page = (folder / "index.html").read_text(encoding="utf-8")
-        ahead = (chunk for name in _FIRST_PAGE for chunk in folder.glob(f"static/js/{name}.*.js"))
-        self._ahead = "".join(_AHEAD.format(name=chunk.name) for chunk in ahead)
         self._code = {"name": PLOTLY, "version": version("plotly")}
         self._page = self._page.replace("</body>", _CLOSE_MENU)
         self._pages = {"/", *(f"/{script.stem}" for script in (ROOT / "pages").glob("*.py"))}
@@ -195,7 +189,7 @@ class _Front:
             return None
         if scope["path"] in self._pages:
             code = (_FETCH if self._streamlit.done() else _RUN).format(**self._code)
-            page = self._page.replace("</head>", f"{self._ahead}{code}</head>")
+            page = self._page.replace("</head>", f"{code}</head>")
             if scope["path"] == "/":
                 page = page.replace("<body>", f"<body>{await _early(scope['query_string'].decode('latin-1'))}")
             return HTMLResponse(page, headers={"Cache-Control": "no-cache"})
