@@ -55,7 +55,7 @@ def preflight(
     held = "Reference, policy and live model take"
     findings += _room("memory", needed, machine.memory, held, "of this machine's memory")
     findings += _room("GPU", needed, machine.gpu_memory, held, f"of the memory of {machine.gpu}")
-    findings += _room("disk", b.num_bytes, machine.disk, "An exported merge takes", "of the current folder's disk")
+    findings += _room("disk", b.num_bytes, machine.disk, "The weights of an exported merge take", "of the current folder's disk")
     findings.sort(key=lambda finding: _ORDER.index(finding.level))
     found = machine.memory, machine.gpu, machine.gpu_memory
     return Preflight(tuple(findings), a.num_bytes, b.num_bytes, needed, *found, b.num_bytes, machine.disk)
