@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import streamlit as st
@@ -18,6 +19,7 @@ from hma.core.partition import Partition
 from hma.core.question import Question, predicting
 from hma.core.recipe import Recipe
 from hma.core.surrogate import BAND, Predictor
+from hma.engine import Engine
 from hma.ui import access, sketch
 
 if TYPE_CHECKING:
@@ -26,7 +28,8 @@ if TYPE_CHECKING:
 _UNKNOWN = "The points measured so far do not say what other merges would do: nothing is predicted."
 _NOTE = "Dashed: 95 % bands, by Gaussian processes over {count} measured points."
 
-_asked: set[tuple[int, str]] = set()
+_asked: WeakKeyDictionary[Engine, set[str]] = WeakKeyDictionary()
+"""The keys of the questions that an engine was asked. By itself and not by its id, which the next may have."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,7 @@ def _found(board: Board, partition: Partition) -> tuple[Predictor | None, int] |
 def _ask(board: Board, question: Question) -> None:
     """Ask what is predicted, once; while a run goes on, only when it is over: its every point would be another question."""
     engine = access.engine()
-    if not access.is_read_only() and not access.runs().is_busy and (id(engine), question.key) not in _asked:
-        _asked.add((id(engine), question.key))
+    asked = _asked.setdefault(engine, set())
+    if not access.is_read_only() and not access.runs().is_busy and question.key not in asked:
+        asked.add(question.key)
         access.to_work().ask(board.study, question)

@@ -84,7 +84,7 @@ def test_what_was_set_is_there_again_after_a_look_at_another_page_or_method(page
 
 
 def test_a_sweep_runs_finishes_and_its_points_arrive_on_explore(page, study, store_path):
-    test = page(seconds=0.6)
+    test = page(seconds=4.0)  # Longer than two pages may take where the cores have more to do.
     test.number_input(key="plan_steps").set_value(5).run()
     assert "2 points to measure (3 of 5 are measured already): about 3 s" in everything(test)
     start(test)
