@@ -134,7 +134,6 @@ def _pin(point: Point, theme: str) -> dict[str, Any]:
         "marker": {"symbol": "square-open", "size": 20, "color": INK[theme], "line": {"width": 2}},
         "selected": {"marker": {"opacity": 1}},
         "unselected": {"marker": {"opacity": 1}},
-        "cliponaxis": False,
         "hoverinfo": "skip",
         "showlegend": False,
     }

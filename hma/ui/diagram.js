@@ -76,10 +76,11 @@ const forgetMoves = place => {
 const begin = (Plotly, place) => {
   place.on('plotly_click', event => {
     const key = event.points[0]?.customdata;
-    if (!key || !place.clicked) return;
+    if (!key || !place.clicked || performance.now() - place.ledHome < 500) return; // A double click's second lands elsewhere.
     ring(Plotly, place, key);
     place.clicked(key);
   });
+  place.on('plotly_doubleclick', () => { place.ledHome = performance.now(); });
   place.on('plotly_relayout', () => forgetMoves(place));
   const fits = ({ width, height }) => Math.abs(place.clientWidth - width) < 1 && Math.abs(place.clientHeight - height) < 1;
   new ResizeObserver(() => { if (place.clientWidth && !fits(place._fullLayout)) Plotly.Plots.resize(place); }).observe(place);

@@ -46,6 +46,15 @@ def draw(page, **changes):
     return page.evaluate(RANGES)
 
 
+def place_of_b(page):
+    """Where the second point stands on the screen."""
+    return page.evaluate(
+        "() => { const place = document.querySelector('.hma-diagram'), {xaxis, yaxis} = place._fullLayout;"
+        " const box = place.getBoundingClientRect();"
+        " return [box.x + xaxis._offset + xaxis.d2p(5), box.y + yaxis._offset + yaxis.d2p(5)]; }"
+    )
+
+
 def drag(page):
     before = page.evaluate(RANGES)
     page.mouse.move(300, 200)
@@ -88,15 +97,29 @@ def test_a_double_click_leads_to_the_ranges_of_the_figure_that_is_shown_and_then
     assert draw(page, x=(-7, 10), view="another") == [-7, 10, 0, 10]
 
 
+def test_a_double_click_selects_nothing_though_a_point_comes_to_stand_under_the_mouse(page):
+    page.add_script_tag(path=PLOTLY)
+    draw(page)
+    x, y = place_of_b(page)
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 60, y + 30, steps=4)
+    page.mouse.up()
+    wait_until(lambda: page.evaluate(RANGES) != [0, 10, 0, 10], 20, "the chart to be moved")
+    page.wait_for_timeout(600)
+    page.mouse.dblclick(x, y)
+    wait_until(lambda: page.evaluate(RANGES) == [0, 10, 0, 10], 20, "the chart to be led home")
+    page.wait_for_timeout(700)
+    assert page.evaluate("() => window.clicked") == []
+    page.mouse.move(x + 3, y)
+    page.mouse.click(x, y)
+    wait_until(lambda: page.evaluate("() => window.clicked") == [["clicked", "b"]], 20, "a later click to be told")
+
+
 def test_a_click_moves_the_ring_at_once_and_tells_the_key(page):
     page.add_script_tag(path=PLOTLY)
     draw(page)
-    x, y = page.evaluate(
-        "() => { const place = document.querySelector('.hma-diagram'), {xaxis, yaxis} = place._fullLayout;"
-        " const box = place.getBoundingClientRect();"
-        " return [box.x + xaxis._offset + xaxis.d2p(5), box.y + yaxis._offset + yaxis.d2p(5)]; }"
-    )
-    page.mouse.click(x, y)
+    page.mouse.click(*place_of_b(page))
     wait_until(lambda: page.evaluate("() => window.clicked") == [["clicked", "b"]], 20, "the click to be told")
     assert page.evaluate("() => document.querySelector('.hma-diagram').data.at(-1).selectedpoints") == [1]
 

@@ -198,6 +198,11 @@ def test_the_same_board_makes_the_same_figure_and_the_ring_is_all_that_a_selecti
     assert one == other
 
 
+def test_every_trace_is_cut_off_at_the_axes():
+    """One that is not has Plotly hide each point outside them by itself, and some stayed hidden after a zoom was taken back."""
+    assert not [trace for trace in drawn(pinned=POINTS[3])["data"] if trace.get("cliponaxis") is False]
+
+
 def test_a_suites_texts_cannot_become_markup():
     title = drawn(reward=Axis("reward", "<b>x</b>", "<i>"))["layout"]["xaxis"]["title"]["text"]
     assert "<b>" not in title
