@@ -14,6 +14,8 @@ HMA_COLOUR, MA_COLOUR, OWN_COLOUR, BEYOND_COLOUR = "#0072B2", "#D55E00", "#009E7
 
 NEUTRAL = {"light": "#5b6573", "dark": "#97a1b0"}
 INK = {"light": "#1b2330", "dark": "#e8ebf0"}
+PAGE = {"light": "#ffffff", "dark": "#12161d"}
+"""What the page is drawn on, as ``.streamlit/config.toml`` has it."""
 
 
 @dataclass(frozen=True)

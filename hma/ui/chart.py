@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from hma import look, ranges, text
+from hma import look, text
 from hma.core.point import Point, Score
 from hma.core.study import Axis
 from hma.look import INK, MA_COLOUR, NEUTRAL
-
-BEHIND = {"light": "rgba(255, 255, 255, 0.8)", "dark": "rgba(18, 22, 29, 0.8)"}
-"""Behind a label, so that it reads over markers and bars."""
+from hma.ui import layout
 
 BARS_FOR_ALL = 200
 """Points up to which every one may have its bars."""
 
 WEBGL_FROM = 1000
-HEIGHT = 390
 
 
 def figure(
@@ -41,20 +38,48 @@ def figure(
     ``bars`` says whose 95 % bars are drawn: "none", "front" (and the selection) or "all" (up to
     ``BARS_FOR_ALL`` points).
     """
+    drawn = plane(points, front, ends, range_mode, bars, theme, reward, near)
+    return selecting(drawn, next((p for p in points if p.key == selected), None), pinned, bars, theme)
+
+
+def plane(
+    points: Sequence[Point],
+    front: Sequence[Point],
+    ends: tuple[Point | None, Point | None],
+    range_mode: str = "all",
+    bars: str = "front",
+    theme: str = "light",
+    reward: Axis | None = None,
+    near: str | None = None,
+) -> dict[str, Any]:
+    """The chart with nothing selected: all that takes long where there are thousands of points. See ``figure``."""
     members = {p.key for p in front}
     everywhere = bars == "all" and len(points) <= BARS_FOR_ALL
-    barred = {p.key for p in points if everywhere or p.key in members or p.key == selected} if bars != "none" else set()
     scatter = "scattergl" if len(points) >= WEBGL_FROM else "scatter"
     data = [_front_line(front, theme), *_ma_path(points)]
     for series in look.SERIES:
         kind = [p for p in points if look.series_of(p) == series.name]
         style = {"symbol": series.symbol, "colour": series.colour or INK[theme], "size": series.size}
-        data += _bars([p for p in kind if p.key in barred], style["colour"])
+        if bars != "none":
+            data += _bars([p for p in kind if everywhere or p.key in members], style["colour"])
         data += _markers(kind, members, {"name": series.title, "legendgroup": series.name, "type": scatter}, style)
+    data.append(_picker(points, members, theme, scatter))
+    return {"data": data, "layout": layout.of(points, front, ends, near, range_mode, theme, reward)}
+
+
+def selecting(
+    drawn: Mapping[str, Any], selected: Point | None, pinned: Point | None = None, bars: str = "front", theme: str = "light"
+) -> dict[str, Any]:
+    """The chart that ``plane`` drew, with the ring, the bars of the selected point unless they are drawn, and the pinned one."""
+    *traces, picker = drawn["data"]
+    if selected is not None and bars != "none":
+        barred = any(selected.key in trace.get("ids", ()) for trace in traces)
+        colour = next(series.colour for series in look.SERIES if series.name == look.series_of(selected)) or INK[theme]
+        traces += [] if barred else _bars([selected], colour)
     if pinned is not None:
-        data.append(_pin(pinned, theme))
-    data.append(_picker(points, selected, members, theme, scatter))
-    return {"data": data, "layout": layout(points, front, ends, near, range_mode, theme, reward)}
+        traces.append(_pin(pinned, theme))
+    places = [i for i, key in enumerate(picker["customdata"]) if selected is not None and key == selected.key]
+    return {**drawn, "data": [*traces, {**picker, "selectedpoints": places}]}
 
 
 def _front_line(front: Sequence[Point], theme: str) -> dict[str, Any]:
@@ -147,6 +172,7 @@ def _bars(points: Sequence[Point], colour: str) -> list[dict[str, Any]]:
         {
             "type": "scatter",
             "mode": "none",
+            "ids": [p.key for p in points],
             "x": [p.reward.value for p in points],
             "y": [p.ability.value for p in points],
             "error_x": _reach([p.reward for p in points], colour),
@@ -169,12 +195,11 @@ def _reach(scores: Sequence[Score], colour: str) -> dict[str, Any]:
     }
 
 
-def _picker(points: Sequence[Point], selected: str | None, members: set[str], theme: str, scatter: str) -> dict[str, Any]:
+def _picker(points: Sequence[Point], members: set[str], theme: str, scatter: str) -> dict[str, Any]:
     """An invisible marker over every point: it takes clicks, answers hovering, and is the ring where selected.
 
     The ring follows a click in the browser at once (``diagram.js``).
     """
-    places = [i for i, p in enumerate(points) if p.key == selected]
     return {
         "type": scatter,
         "mode": "markers",
@@ -185,7 +210,7 @@ def _picker(points: Sequence[Point], selected: str | None, members: set[str], th
         "text": [hover(p, under="on the front" if p.key in members else "another point beats it") for p in points],
         "hovertemplate": "%{text}<extra></extra>",
         "marker": {"symbol": "circle-open", "size": 21, "color": INK[theme], "line": {"width": 2.5}},
-        "selectedpoints": places,
+        "selectedpoints": [],
         "selected": {"marker": {"opacity": 1}},
         "unselected": {"marker": {"opacity": 0}},
         "showlegend": False,
@@ -202,90 +227,3 @@ def hover(point: Point, beside: str = "", under: str = "") -> str:
         under,
     ]
     return "<br>".join(filter(None, lines))
-
-
-def layout(
-    points: Sequence[Point],
-    front: Sequence[Point],
-    ends: tuple[Point | None, Point | None],
-    near: str | None,
-    range_mode: str,
-    theme: str,
-    reward: Axis | None,
-) -> dict[str, Any]:
-    """Axes, legend, and the labels of the reference's ability and both ends, for a chart of these points."""
-    across, up = ranges.of(points, front, near, range_mode)
-    axis = {"zeroline": False, "showline": True, "linecolor": NEUTRAL[theme], "ticks": "outside", "ticklen": 4}
-    return {
-        "height": HEIGHT,
-        "margin": {"l": 62, "r": 14, "t": 30, "b": 46},
-        "xaxis": {**axis, "title": {"text": escape(look.reward_title(reward)), "standoff": 8}, "range": across},
-        "yaxis": {**axis, "title": {"text": look.ABILITY_TITLE, "standoff": 14}, "range": up},
-        "legend": {
-            "orientation": "h",
-            "x": 0,
-            "xanchor": "left",
-            "y": 1.0,
-            "yanchor": "bottom",
-            "itemclick": False,
-            "itemdoubleclick": False,
-            "font": {"size": 12},
-        },
-        "hovermode": "closest",
-        "hoverdistance": 14,
-        "dragmode": "pan",
-        "shapes": _reference_line(ends[0], theme),
-        "annotations": [*_reference_label(ends[0], theme), *_end_labels(ends, theme)],
-    }
-
-
-def _reference_line(reference: Point | None, theme: str) -> list[dict[str, Any]]:
-    if reference is None:
-        return []
-    level = reference.ability.value
-    line = {"color": NEUTRAL[theme], "width": 1.2, "dash": "6px 5px"}
-    across = {"xref": "paper", "x0": 0, "x1": 1, "yref": "y", "y0": level, "y1": level}
-    return [{"type": "line", **across, "line": line, "layer": "above"}]
-
-
-def _reference_label(reference: Point | None, theme: str) -> list[dict[str, Any]]:
-    if reference is None:
-        return []
-    return [
-        {
-            "text": look.REFERENCE_LINE,
-            "xref": "paper",
-            "x": 1,
-            "xanchor": "right",
-            "y": reference.ability.value,
-            "yanchor": "bottom",
-            "yshift": 2,
-            "showarrow": False,
-            "font": {"size": 12, "color": NEUTRAL[theme]},
-            "bgcolor": BEHIND[theme],
-            "borderpad": 1,
-        }
-    ]
-
-
-def _end_labels(ends: tuple[Point | None, Point | None], theme: str) -> list[dict[str, Any]]:
-    """The names of the two ends: the reference's below it to the right, the policy's below it to the left."""
-    labels = []
-    for point, anchor, shift in zip(ends, ("left", "right"), (-8, 8), strict=True):
-        if point is not None:
-            labels.append(
-                {
-                    "text": text.point_name(point),
-                    "x": point.reward.value,
-                    "y": point.ability.value,
-                    "xanchor": anchor,
-                    "yanchor": "top",
-                    "xshift": shift,
-                    "yshift": -10,
-                    "showarrow": False,
-                    "font": {"size": 13, "color": INK[theme]},
-                    "bgcolor": BEHIND[theme],
-                    "borderpad": 1,
-                }
-            )
-    return labels

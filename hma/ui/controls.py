@@ -22,7 +22,6 @@ METHOD = "slider"
 """What the store says of points asked for here."""
 
 PRESETS = {"policy": 0.0, "MA 0.2": 0.2, "MA 0.5": 0.5, "reference": 1.0}
-_RERUN = "rerun_app"
 
 
 def show(board: Board) -> None:
@@ -38,7 +37,7 @@ def submit(board: Board, *recipes: Recipe) -> None:
     over = {job.id for job in engine.jobs() if job.state == "cancelled"}
     state.change(own=jobs[-1].id, dismissed=state.view().dismissed | over)
     if jobs[-1].is_over:  # Somebody else had it measured meanwhile.
-        st.session_state[_RERUN] = True
+        st.rerun()
 
 
 def measure(board: Board, *recipes: Recipe) -> None:
@@ -79,8 +78,6 @@ def _controls(board: Board) -> None:
             if is_measured:  # Where else the ghost stands.
                 _tips()
             sure.show_power(board)
-    if st.session_state.pop(_RERUN, False):
-        st.rerun(scope="app")
 
 
 def _tips() -> None:
@@ -196,7 +193,7 @@ def _select(board: Board, partition: Partition) -> None:
     key = board.study.point_key(_recipe(partition))
     if key != state.view().selected and access.engine().store.point(key, board.study.num_items) is not None:
         state.select(key)
-        st.session_state[_RERUN] = True
+        st.rerun()  # All of the page, and not the controls alone.
 
 
 def _button(board: Board, recipe: Recipe) -> bool:

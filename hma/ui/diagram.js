@@ -86,6 +86,13 @@ const begin = (Plotly, place) => {
   new ResizeObserver(() => { if (place.clientWidth && !fits(place._fullLayout)) Plotly.Plots.resize(place); }).observe(place);
 };
 
+/** Ask for a figure of the page's theme, once, where that has changed since the figure was made. */
+const follow = (place, theme, setTriggerValue) => {
+  const page = /dark/.test(getComputedStyle(place).colorScheme) ? 'dark' : 'light';
+  if (page !== theme && place.asked !== page) setTriggerValue('themed', page);
+  place.asked = page === theme ? undefined : page;
+};
+
 /** What Streamlit calls when the chart is taken away; also after a call that a later one has overtaken, which must go on. */
 const endOf = place => () => { if (!place.isConnected && place.data) window.Plotly.purge(place); };
 
@@ -93,6 +100,7 @@ export default async function ({ data: bytes, parentElement, setTriggerValue }) 
   const place = parentElement.querySelector('.hma-diagram'), wanted = new TextDecoder().decode(bytes);
   const data = JSON.parse(wanted), isSame = place.wanted === wanted;
   place.clicked = data.clickable && (key => setTriggerValue('clicked', key));
+  follow(place, data.theme, setTriggerValue);
   if (isSame) return endOf(place); // The page ran again, and nothing changed.
   place.wanted = wanted;
   place.setAttribute('aria-label', data.alt);

@@ -11,11 +11,10 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from hma.look import INK, NEUTRAL
+from hma.look import INK, NEUTRAL, PAGE
 
 _LETTERS = '"Source Sans", sans-serif'
 _GRID = {"light": "#e4e8ee", "dark": "#2a323e"}
-_BEHIND = {"light": "#ffffff", "dark": "#12161d"}
 
 CONFIG = {
     "displaylogo": False,
@@ -40,8 +39,9 @@ def draw(
     The axes stay as a person left them until ``view`` is another. ``on_click`` is given the ``customdata`` of a clicked
     marker, a point's key; the last trace shows what is selected, and follows the click at once. ``alt`` is the figure in words.
     """
-    layout = {**figure["layout"], "template": {"layout": _look(st.context.theme.type or "light")}}
-    data = {"figure": {**figure, "layout": layout}, "alt": alt, "view": view, "config": config, "clickable": on_click is not None}
+    theme = st.context.theme.type or "light"
+    shown = {**figure, "layout": {**figure["layout"], "template": {"layout": _look(theme)}}}
+    data = {"figure": shown, "alt": alt, "view": view, "config": config, "clickable": on_click is not None, "theme": theme}
 
     def clicked() -> None:
         found = st.session_state[key].get("clicked")
@@ -50,7 +50,10 @@ def draw(
 
     with place or st.container(gap=None):
         # As bytes: anything else Streamlit searches for data frames, with pandas, whose import takes a second.
-        _component()(key=key, data=json.dumps(data).encode(), height=figure["layout"]["height"], on_clicked_change=clicked)
+        _component()(
+            key=key, data=json.dumps(data).encode(), height=figure["layout"]["height"], on_clicked_change=clicked,
+            on_themed_change=lambda: None,  # That it runs again is all: the figure is then of the page's new theme.
+        )  # fmt: skip
 
 
 def _look(theme: str) -> dict[str, Any]:
@@ -63,7 +66,7 @@ def _look(theme: str) -> dict[str, Any]:
         "margin": {"pad": 8},
         "xaxis": {**axis, "showgrid": False},
         "yaxis": axis,
-        "hoverlabel": {"bgcolor": _BEHIND[theme], "bordercolor": _GRID[theme], "font": {"color": INK[theme], "family": _LETTERS}},
+        "hoverlabel": {"bgcolor": PAGE[theme], "bordercolor": _GRID[theme], "font": {"color": INK[theme], "family": _LETTERS}},
         "modebar": {"bgcolor": "rgba(0, 0, 0, 0)", "color": NEUTRAL[theme], "activecolor": INK[theme]},
     }
 

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 import streamlit as st
 
 from hma.board import Board
+from hma.look import PAGE
 from hma.ui import access, chart, gate, glimpse, studybar
 
 WIDE = 1100
@@ -67,7 +68,7 @@ def _part(made_of: tuple[str, str, int], _board: Board) -> str:
     return (
         f"<div><style>#early {{ display: none; position: fixed; z-index: 1; pointer-events: none; {_PLACE}; }} "
         f"@media (min-width: {WIDE}px) {{ #early {{ display: block; }} }} {light} "
-        f"@media (prefers-color-scheme: dark) {{ body {{ background: #12161d; }} {dark} }}</style>"
+        f"@media (prefers-color-scheme: dark) {{ body {{ background: {PAGE['dark']}; }} {dark} }}</style>"
         f'<div id="early" aria-hidden="true"></div></div>{_LEAVE}'
     )
 

@@ -90,7 +90,7 @@ def _verify(export: exports.Export) -> None:
     with shown():
         access.to_work()  # Reading much is work, too.
         access.checks().start(export)
-        st.session_state["rerun_app"] = True
+        st.rerun()
 
 
 def _files(export: exports.Export) -> str:

@@ -12,7 +12,7 @@ from hma.contest import Contest
 from hma.core import front as fronts
 from hma.core.point import Point
 from hma.look import INK, NEUTRAL, FrontStyle
-from hma.ui import chart
+from hma.ui import chart, layout
 
 _CORNER = "corner"
 
@@ -29,9 +29,9 @@ def figure(found: Contest, titles: Mapping[str, str], styles: Mapping[str, Front
     ends = [end for end in found.ends if end is not None]
     data += _ends(ends, theme)
     every = list({p.key: p for p in chain(ends, *found.drawn.values())}.values())
-    layout = chart.layout(every, [], found.ends, None, "all", theme, found.study.reward)
-    layout["annotations"] += _corner_label(ends, theme)
-    return {"data": data, "layout": layout}
+    drawn_on = layout.of(every, [], found.ends, None, "all", theme, found.study.reward)
+    drawn_on["annotations"] += _corner_label(ends, theme)
+    return {"data": data, "layout": drawn_on}
 
 
 def _front(found: Contest, name: str, common: dict[str, Any], style: FrontStyle) -> list[dict[str, Any]]:

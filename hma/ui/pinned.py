@@ -21,8 +21,7 @@ _NOTE = (
 
 def choose(board: Board) -> None:
     """The list from which a second point is pinned."""
-    ordered = sorted(board.points, key=lambda p: -p.reward.value)
-    names = {"": "none"} | {p.key: table.listed(board, p) for p in ordered}
+    names = {"": "none"} | table.names_of(board)
     pinned = state.pinned(board)
     key = f"pin_{board.study.view}_{board.revision}_{state.view().pinning}"
     st.selectbox(

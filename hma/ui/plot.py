@@ -9,7 +9,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from hma import look, text
 from hma.board import Board
-from hma.ui import chart, diagram, glimpse, state
+from hma.ui import access, chart, diagram, glimpse, state
 
 RANGES = {"all": "All", "front": "Front", "near": "Near selection"}
 BARS = {"none": "None", "front": "Front", "all": "All"}
@@ -55,27 +55,28 @@ def _setting(label: str, options: Mapping[str, str], default: str, key: str) -> 
         st.caption(label, width="content")
         chosen = st.segmented_control(
             label, list(options), format_func=options.get, default=default, required=True, key=key, on_change=state.frame,
-            label_visibility="collapsed",
+            label_visibility="collapsed", persist_state="session",
         )  # fmt: skip
     return chosen or default
 
 
 def _make_figure(board: Board, range_mode: str, bars: str) -> None:
     """The figure and its picture, made again only when results, settings or the selection changed."""
-    view = state.view()
+    view, pinned = state.view(), state.pinned(board)
     theme = st.context.theme.type or "light"
-    pinned = state.pinned(board)
-    pin = pinned.key if pinned else None
     near = view.near if range_mode == "near" else None
     st.session_state["framed_by"] = f"{board.study.view} {range_mode} {near}"
-    made_of = (board.study.view, board.revision, view.selected, near, range_mode, bars, theme, pin)
-    if st.session_state.get("figure_of") != made_of:
-        st.session_state["figure_of"] = made_of
-        st.session_state["figure"] = chart.figure(
-            board.points, board.front, (board.reference, board.policy), view.selected, range_mode, bars, theme,
-            board.study.reward, pinned, near,
-        )  # fmt: skip
-        st.session_state["glimpse"] = glimpse.sheet(st.session_state["figure"], PLACE)
+    plane_of = (str(access.engine().store.path), board.study.view, board.revision, near, range_mode, bars, theme)
+    if st.session_state.get("plane_of") != plane_of:
+        ends = board.reference, board.policy
+        plane = chart.plane(board.points, board.front, ends, range_mode, bars, theme, board.study.reward, near)
+        st.session_state["plane"], st.session_state["glimpse"] = plane, glimpse.sheet(plane, PLACE)
+        st.session_state["plane_of"], st.session_state["figure_of"] = plane_of, None
+    figure_of = (view.selected, pinned.key if pinned else None)
+    if st.session_state["figure_of"] != figure_of:
+        selected = board.point(view.selected)
+        st.session_state["figure"] = chart.selecting(st.session_state["plane"], selected, pinned, bars, theme)
+        st.session_state["figure_of"] = figure_of
 
 
 def _facts(board: Board) -> str:

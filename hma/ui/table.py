@@ -39,17 +39,21 @@ def measured_by(method: str) -> str:
 
 def choose(board: Board) -> None:
     """The list of all points as a select box: the chart's twin for the keyboard."""
-    names = _names(str(access.engine().store.path), board.study.view, board.revision, board)
-    key = _key(board)
+    names, key = names_of(board), _key(board)
     st.selectbox(
         "Selected point: all points from the highest reward down", list(names), list(names).index(state.view().selected),
         format_func=names.get, key=key, on_change=_chosen, args=(board, key), label_visibility="collapsed",
     )  # fmt: skip
 
 
+def names_of(board: Board) -> dict[str, str]:
+    """What the board's points are called in a list, by key, from the highest reward down."""
+    return _names(str(access.engine().store.path), board.study.view, board.revision, board)
+
+
 @st.cache_resource(show_spinner=False, max_entries=4)
 def _names(store: str, study: str, revision: int, _board: Board) -> dict[str, str]:
-    """What the board's points are called in the list, by key: worded once a revision, since there may be thousands."""
+    """Worded once a revision, since there may be thousands."""
     return {p.key: listed(_board, p) for p in sorted(_board.points, key=lambda p: -p.reward.value)}
 
 

@@ -32,12 +32,12 @@ def page(chromium):
     context.close()
 
 
-def given(x=(0, 10), y=(0, 10), view="one", selected=0):
+def given(x=(0, 10), y=(0, 10), view="one", selected=0, theme="light"):
     points = {"x": [2, 5], "y": [2, 5], "customdata": ["a", "b"], "selectedpoints": [selected], "mode": "markers"}
     axes = {"xaxis": {"range": list(x)}, "yaxis": {"range": list(y)}}
     margin = {"l": 50, "r": 0, "t": 0, "b": 50}
     layout = {"height": 400, "margin": margin, "dragmode": "pan", **axes}
-    rest = {"alt": "two points", "view": view, "config": diagram.CONFIG, "clickable": True}
+    rest = {"alt": "two points", "view": view, "config": diagram.CONFIG, "clickable": True, "theme": theme}
     return json.dumps({"figure": {"data": [{"type": "scatter", **points}], "layout": layout}, **rest})
 
 
@@ -115,6 +115,19 @@ def test_a_click_moves_the_ring_at_once_and_tells_the_key(page):
     page.mouse.click(*place_of_b(page))
     wait_until(lambda: page.evaluate("() => window.clicked") == [["clicked", "b"]], 20, "the click to be told")
     assert page.evaluate("() => document.querySelector('.hma-diagram').data.at(-1).selectedpoints") == [1]
+
+
+def test_a_figure_of_the_pages_new_theme_is_asked_for_once_until_it_came(page):
+    page.add_script_tag(path=PLOTLY)
+    draw(page)
+    page.add_style_tag(content="body { color-scheme: dark }")
+    for selected in (1, 0):
+        draw(page, selected=selected)
+    assert page.evaluate("() => window.clicked") == [["themed", "dark"]]
+    draw(page, theme="dark")
+    page.add_style_tag(content="body { color-scheme: light }")
+    draw(page, theme="dark", selected=1)
+    assert page.evaluate("() => window.clicked") == [["themed", "dark"], ["themed", "light"]]
 
 
 def test_a_call_that_was_overtaken_leaves_the_chart_to_the_later_one_and_the_end_clears_it(page):

@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlparse
 from hma.board import Board
 from hma.core.question import PREDICTOR, predicting
 from hma.core.recipe import Recipe
+from hma.look import INK
 from hma.ui import sketch
 from tests.browser.conftest import PATIENCE, SCREENSHOTS, trap_recipe, trap_study, wait_until
 from tests.ui.worker import replied
@@ -253,6 +254,16 @@ def test_it_looks_right_in_light_and_dark_wide_and_narrow(open_page):
         page.wait_for_timeout(1000)
         assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
         page.screenshot(path=SCREENSHOTS / f"explore-{scheme}-390.png")
+
+
+def test_a_chart_that_is_open_follows_the_systems_turn_to_dark_and_back(open_page):
+    page = open_page()
+    drawn = "() => document.querySelector('.st-key-chart .js-plotly-plot').data.at(-1).marker.color"
+    dragged = drag(page, "chart", 40, 30)
+    for scheme in ("dark", "light"):
+        page.emulate_media(color_scheme=scheme)
+        wait_until(lambda scheme=scheme: page.evaluate(drawn) == INK[scheme], PATIENCE, f"a chart in {scheme}")
+        assert ranges(page, "chart") == dragged
 
 
 def test_a_narrow_screens_menu_is_closed_at_first_and_when_a_page_was_chosen(open_page, server):
