@@ -34,7 +34,7 @@ _STYLE = (
 
 def of_theme(theme: str) -> dict[str, str]:
     """Colours for a picture that stands alone, by "light" or "dark"."""
-    return {"ink": look.INK[theme], "neutral": look.NEUTRAL[theme], "paper": {"light": "#ffffff", "dark": "#12161d"}[theme]}
+    return {"ink": look.INK[theme], "neutral": look.NEUTRAL[theme], "paper": look.PAGE[theme]}
 
 
 class Frame:

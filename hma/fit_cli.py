@@ -88,7 +88,7 @@ class DrawOptions:
     drawn: Annotated[int, typer.Option(help="Texts that are drawn of the kept, and of the reference where it has a side.")] = (
         Draw.drawn
     )
-    draw_seed: Annotated[int, typer.Option(help="The seed of all this.")] = Draw.seed
+    draw_seed: Annotated[int, typer.Option(help="The seed of all this.", min=0)] = Draw.seed
 
     def draw(self) -> Draw:
         return Draw(self.prompts, self.answers, self.kept, self.drawn, self.draw_seed)

@@ -31,7 +31,6 @@ _NOTE = (
     "Small figures are 95 % intervals; a positive tax is a loss. MA: one share of the model before RLHF everywhere; HMA: its "
     "share in each block of layers, from input to output."
 )
-_SHAPES = {"circle": "circles", "diamond": "diamonds", "square": "squares", "triangle-up": "triangles", "star": "stars"}
 _MARK = re.compile(r"@(\w+)@")
 
 
@@ -61,7 +60,7 @@ def page(board: Board, chat: Chat, samples: Sequence[Sample], is_picked: bool = 
         "count": f"{start + 1} of {len(board.front)}",
         "said": _shown(telling.sentence(board, shown)),
         "front": drawing.front(board, shown, words, drawing.OF_PAGE),
-        "legend": _shown(_legend(board)),
+        "legend": _shown(look.legend(board.points, board.front)),
         "picked": _shown(_picked(board, chat, samples, is_picked)),
         "hidden": "" if samples else "hidden",
         "prompts": "".join(f'<option value="{i}">{_shown(_short(s.prompt))}</option>' for i, s in enumerate(samples)),
@@ -126,14 +125,6 @@ def _cards(data: dict[str, Any], start: int) -> str:
 def _short(prompt: str) -> str:
     line = " ".join(text.printable(prompt).split())
     return line if len(line) <= 90 else f"{line[:89]}…"
-
-
-def _legend(board: Board) -> str:
-    """What the shapes and their filling mean, of those that are there."""
-    here = {look.series_of(point) for point in board.points}
-    shapes = [f"{_SHAPES[series.symbol]}: {series.title}" for series in look.SERIES if series.name in here]
-    listed = f" In shapes, {'; '.join(shapes)}." if shapes else ""
-    return f"{look.filled(board.points, board.front)} The ring is the model that the lever stands on.{listed}"
 
 
 def _picked(board: Board, chat: Chat, samples: Sequence[Sample], is_picked: bool) -> str:

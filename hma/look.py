@@ -36,6 +36,7 @@ SERIES = (
     Series("own", "own points", "star", OWN_COLOUR, 13),
     Series("end", "ends", "square", None, 11),
 )
+_SHAPES = {"circle": "circles", "diamond": "diamonds", "square": "squares", "triangle-up": "triangles", "star": "stars"}
 
 
 @dataclass(frozen=True)
@@ -104,3 +105,11 @@ def alt(points: Sequence[Point], front: Sequence[Point]) -> str:
 def filled(points: Sequence[Point], front: Sequence[Point]) -> str:
     """What filled and open markers mean."""
     return f"Filled: on the front ({len(front)} of {len(points)}). Open: another point beats it."
+
+
+def legend(points: Sequence[Point], front: Sequence[Point]) -> str:
+    """What markers mean where a ring stands on the model that a lever stands on: their filling, and the shapes that are there."""
+    here = {series_of(point) for point in points}
+    shapes = [f"{_SHAPES[series.symbol]}: {series.title}" for series in SERIES if series.name in here]
+    listed = f" In shapes, {'; '.join(shapes)}." if shapes else ""
+    return f"{filled(points, front)} The ring is the model that the lever stands on.{listed}"

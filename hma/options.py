@@ -116,7 +116,7 @@ DType = Annotated[
 Rounding = Annotated[
     str, typer.Option(help="nearest, or stochastic: at random with the right mean, for deltas that rounding would lose.")
 ]
-Seed = Annotated[int, typer.Option(help="What random rounding starts from.")]
+Seed = Annotated[int, typer.Option(help="What random rounding starts from.", min=0)]
 
 
 @dataclass(frozen=True)

@@ -120,6 +120,7 @@ def test_tables_are_printed_for_people(swept, options):
         (["--alphas", "pma_0.5_a_split|0|0.4|0.3_b", "--linear-only"], "says its blocks itself"),
         (["--alphas", "0", "--dtype", "int8"], "--dtype is 'int8'"),
         (["--alphas", "0", "--rounding", "up"], "--rounding is 'up'"),
+        (["--alphas", "0", "--rounding", "stochastic", "--seed", "-1"], "'--seed': '-1'. It must be a whole number, 0 or more"),
         (["--alphas", "0", "--reference", "/no/such/folder"], "/no/such/folder does not exist"),
         (["--alphas", "0", "--suite", "/no/such/suite.json"], "There is no suite at"),
         (["--alphas", "0", "--suite", "{broken}"], "'quick' is -1, expected 1 or more"),

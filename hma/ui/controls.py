@@ -178,13 +178,13 @@ def _preset(board: Board, alphas: tuple[float, ...]) -> None:
 
 def _slid(board: Board, key: str) -> None:
     if key in map(_key, range(len(state.view().alphas))):  # An older slider may still speak up.
-        _moved(board)
+        _moved(board, key)
 
 
-def _moved(board: Board) -> None:
+def _moved(board: Board, slider: str | None = None) -> None:
     """Remember the move, and select the point that the sliders stand on now."""
     partition = blocks.partition(board.study)
-    state.stand(partition, _recipe(partition).alphas)
+    state.stand(partition, _recipe(partition).alphas, slider)
     _select(board, partition)
 
 

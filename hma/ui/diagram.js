@@ -39,7 +39,7 @@ const library = async () => {
 /** The ring goes to the clicked point at once; the page's answer, with the point's bars, comes later. */
 const ring = (Plotly, place, key) => {
   const picker = place.data.length - 1, at = (place.data[picker].customdata || []).indexOf(key);
-  if (at >= 0) Plotly.restyle(place, { selectedpoints: [[at]] }, [picker]);
+  if (at >= 0) Plotly.restyle(place, { selectedpoints: [[at]] }, [picker]).then(() => look(place));
 };
 
 /** As large as its place is, whose size may change; an axis that was moved by hand stays while the view is the same. */
@@ -49,6 +49,33 @@ const layoutOf = (place, { figure: { layout: { height, ...layout } }, view }) =>
   const kept = Object.fromEntries(axes.map(name => [name, { ...layout[name], range: moved(before, name) }]));
   return { ...layout, ...kept, autosize: true, clickmode: 'event', uirevision: view };
 };
+
+/** Where axes were moved to by hand, by chart and view: a chart that comes back after another page is moved there again. */
+const leftAt = window.hmaLeftAt ??= {};
+
+const leave = place => {
+  const moves = AXES.filter(name => moved(place._fullLayout, name)).map(name => [name, [...place._fullLayout[name].range]]);
+  leftAt[place.named] = Object.fromEntries(moves);
+};
+
+const comeBack = async (Plotly, place) => {
+  for (const [name, range] of Object.entries(leftAt[place.named] ?? {})) {
+    const was = place._fullLayout[name].range;
+    for (const side of [0, 1]) place._fullLayout._preGUI[`${name}.range[${side}]`] = was[side];
+    await Plotly.relayout(place, { [`${name}.range`]: [...range] });
+  }
+};
+
+/** Say, where it does, that what is selected lies outside the axes. */
+const look = place => {
+  const { x, y, selectedpoints } = place.data.at(-1) ?? {}, { xaxis, yaxis } = place._fullLayout, at = selectedpoints?.[0];
+  const isIn = (axis, value) => value >= Math.min(...axis.range) && value <= Math.max(...axis.range);
+  place.nextElementSibling.hidden = at === undefined || (isIn(xaxis, x[at]) && isIn(yaxis, y[at]));
+};
+
+/** Lead the axes back to the figure's own ranges, as a double click does. */
+const goHome = (Plotly, place) => Plotly.relayout(place, Object.fromEntries(AXES.filter(name => place._fullLayout[name]).map(
+  name => [`${name}.range`, [place._fullLayout[name]._rangeInitial0, place._fullLayout[name]._rangeInitial1]])));
 
 /** The range that an axis had before it was moved by hand, by which Plotly knows it again; nothing for one that was not. */
 const moved = ({ _preGUI: was }, name) => {
@@ -81,7 +108,8 @@ const begin = (Plotly, place) => {
     place.clicked(key);
   });
   place.on('plotly_doubleclick', () => { place.ledHome = performance.now(); });
-  place.on('plotly_relayout', () => forgetMoves(place));
+  place.on('plotly_relayout', () => { forgetMoves(place); leave(place); look(place); });
+  place.nextElementSibling.onclick = () => goHome(Plotly, place);
   const fits = ({ width, height }) => Math.abs(place.clientWidth - width) < 1 && Math.abs(place.clientHeight - height) < 1;
   new ResizeObserver(() => { if (place.clientWidth && !fits(place._fullLayout)) Plotly.Plots.resize(place); }).observe(place);
 };
@@ -103,6 +131,7 @@ export default async function ({ data: bytes, parentElement, setTriggerValue }) 
   follow(place, data.theme, setTriggerValue);
   if (isSame) return endOf(place); // The page ran again, and nothing changed.
   place.wanted = wanted;
+  place.named = `${data.name} ${data.view}`;
   place.setAttribute('aria-label', data.alt);
   place.style.height = `${data.figure.layout.height}px`;
   const Plotly = await library();
@@ -112,5 +141,7 @@ export default async function ({ data: bytes, parentElement, setTriggerValue }) 
   await Plotly.react(place, data.figure.data, layoutOf(place, data), { ...data.config, ...buttons });
   setHome(place, data);
   if (isNew) begin(Plotly, place);
+  await (isNew ? comeBack(Plotly, place) : leave(place));
+  look(place);
   return endOf(place);
 }

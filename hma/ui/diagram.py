@@ -16,6 +16,8 @@ from hma.look import INK, NEUTRAL, PAGE
 _LETTERS = '"Source Sans", sans-serif'
 _GRID = {"light": "#e4e8ee", "dark": "#2a323e"}
 
+_OUTSIDE = "The selected point lies outside this view: show all"
+
 CONFIG = {
     "displaylogo": False,
     "modeBarButtonsToRemove": ["select2d", "lasso2d", "toImage", "sendChartToCloud"],
@@ -41,7 +43,8 @@ def draw(
     """
     theme = st.context.theme.type or "light"
     shown = {**figure, "layout": {**figure["layout"], "template": {"layout": _look(theme)}}}
-    data = {"figure": shown, "alt": alt, "view": view, "config": config, "clickable": on_click is not None, "theme": theme}
+    data = {"figure": shown, "name": key, "alt": alt, "view": view, "theme": theme, "config": config}
+    data["clickable"] = on_click is not None
 
     def clicked() -> None:
         found = st.session_state[key].get("clicked")
@@ -67,17 +70,13 @@ def _look(theme: str) -> dict[str, Any]:
         "xaxis": {**axis, "showgrid": False},
         "yaxis": axis,
         "hoverlabel": {"bgcolor": PAGE[theme], "bordercolor": _GRID[theme], "font": {"color": INK[theme], "family": _LETTERS}},
-        "modebar": {"bgcolor": "rgba(0, 0, 0, 0)", "color": NEUTRAL[theme], "activecolor": INK[theme]},
+        "modebar": {"bgcolor": PAGE[theme], "color": NEUTRAL[theme], "activecolor": INK[theme]},
     }
 
 
 @cache
 def _component() -> Any:
     """What draws it. Its code waits for Plotly's own, which the page has named since its first line (``hma/launch.py``)."""
-    code = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
-    style = (
-        ".hma-diagram:fullscreen { height: 100% !important; background: var(--st-background-color); } "
-        ".hma-diagram .modebar-btn:focus-visible { outline: 2px solid var(--st-primary-color) !important; }"
-    )
-    place = '<div class="hma-diagram" role="figure"></div>'
+    code, style = (Path(__file__).with_suffix(suffix).read_text(encoding="utf-8") for suffix in (".js", ".css"))
+    place = f'<div class="hma-diagram" role="figure"></div><button class="hma-outside" hidden>{_OUTSIDE}</button>'
     return st.components.v2.component("diagram", html=place, css=style, js=code, isolate_styles=False)

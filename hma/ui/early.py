@@ -54,6 +54,7 @@ def part(query: str) -> str:
         return ""
     board = access.first_board()
     asked = {name: values[-1] for name, values in parse_qs(query).items()}
+    asked.pop("pinned", None)  # Its square is no part of the picture.
     point, size = asked.pop("point", None), asked.pop("size", board.study.size)
     if asked or not board.points or size != board.study.size or (point and board.point(point) is None):
         return ""

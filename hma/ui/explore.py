@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
+from urllib.parse import urlencode
 
 import streamlit as st
 
@@ -21,8 +21,8 @@ _READING = """
   share per block of layers. The thin dashed line joins the MA points in the order of their share. **Own points** are those that
   somebody asked for one by one, with the sliders or by `python -m hma measure`, and not by a method.
 - The **front** holds the points that no other point beats on both axes. Its steps pass through measured points only.
-- **Range** says what the axes span. Drag the chart to move it, zoom with its buttons: that stays when a point arrives; a double
-  click takes it back.
+- **Range** says what the axes span. Drag the chart to move it, zoom with its buttons: that stays when a point arrives, and while
+  you look at other pages; a double click takes it back.
 - The bars are 95 % intervals over the items. Two points whose bars overlap may still differ, since they answered the same items:
   **indistinguishable** are those of which neither the paired difference in reward nor that in mean ability is shown.
 - **Resamples** draw the items again with replacement, the same for all points: how often a point is on the front then says how
@@ -122,14 +122,14 @@ def _selected(board: Board) -> None:
             sure.show_place(board, point)
             sure.show_robust(board, point)
         with right:
-            _link(board.study, point.key)
+            _link(board)
             pinned.show(board, point)
 
 
-def _link(study: Study, key: str) -> None:
-    """The address of a point, to be copied: it opens the pair, suite and items that the point belongs to."""
+def _link(board: Board) -> None:
+    """The address of the selected point, to be copied: it opens the pair, suite and items that the point belongs to, and B."""
     with st.popover("Link to this point"):
-        address = f"{(st.context.url or '').partition('?')[0]}?point={key}&size={quote(study.size)}"
+        address = f"{(st.context.url or '').partition('?')[0]}?{urlencode(selection.link(board))}"
         st.code(address, language=None, wrap_lines=True)
 
 

@@ -114,7 +114,7 @@ def _picture(board: Board, point: Point) -> None:
     drawn = drawing.front(board, point, words, drawing.of_theme(theme))
     data = base64.b64encode(drawn.encode()).decode()
     st.html(f'<img class="hma-drawing" alt="{escape(words)}" src="data:image/svg+xml;base64,{data}">')
-    st.caption(look.filled(board.points, board.front))
+    st.caption(look.legend(board.points, board.front))
 
 
 def _samples(board: Board) -> tuple[Sample, ...]:

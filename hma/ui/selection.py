@@ -17,6 +17,10 @@ _NO_POINT = (
 )
 
 
+_NAMES = ("point", "size", "pinned")
+"""What an address may say."""
+
+
 def board(study: Study) -> Board:
     """The study's board with one of its points selected: this person's latest, as soon as it is finished."""
     found = access.board(study)
@@ -28,14 +32,18 @@ def board(study: Study) -> Board:
 def follow(board: Board) -> state.View:
     """The view with one of the board's points selected. The address is kept up to date, so that it can be handed on; that a
     link led to no point is said."""
-    linked, lost = (st.session_state.pop(name, None) for name in ("link_point", "link_missing"))
+    linked, lost, pinned = (st.session_state.pop(f"link_{name}", None) for name in ("point", "missing", "pinned"))
     if linked:
         state.select(linked)
     if lost:
         state.change(missing=lost)
+    if pinned:
+        _pin(board, pinned)
     view = state.settle(board)
-    if view.selected and (st.query_params.get("point"), st.query_params.get("size")) != (view.selected, board.study.size):
-        st.query_params.update(point=view.selected, size=board.study.size)
+    now = st.query_params.to_dict()
+    address = {name: value for name, value in now.items() if name not in _NAMES} | link(board)
+    if view.selected and now != address:
+        st.query_params.from_dict(address)
     with st.container(key="notices"):  # A place of their own: the page under it stays where it is when they come and go.
         if board.looks_swapped:
             st.warning(SWAPPED)
@@ -43,6 +51,21 @@ def follow(board: Board) -> state.View:
             st.warning(_NO_POINT.format(key=plain(view.missing[:40])))
         _say_stand_in(board)
     return view
+
+
+def link(board: Board) -> dict[str, str]:
+    """What an address says to lead to what is selected: the point, the size of its study, and the pinned point, if any."""
+    pinned = state.pinned(board)
+    return {"point": state.view().selected or "", "size": board.study.size} | ({"pinned": pinned.key} if pinned else {})
+
+
+def _pin(board: Board, key: str) -> None:
+    """Pin the point that a link names as B; what is not there is said once."""
+    point = board.point(key)
+    if point is not None:
+        state.pin(point.recipe)
+    else:
+        st.toast(f"The second point of this link, {plain(key[:40])}, is not among these points: no B is pinned.")
 
 
 def _say_stand_in(board: Board) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
+import time
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
@@ -33,6 +34,9 @@ _COOKIE = "_streamlit_xsrf"
 _REMEMBERED = 100
 """Moves of sliders that can be undone."""
 
+_ONE_MOVE = 1.5
+"""Seconds within which steps of one slider are one move, as when an arrow key is pressed several times."""
+
 START = 0.2
 """The mean alpha at which a person starts where no point is suggested: the default of the authors' code [HMA Table 1]."""
 
@@ -42,12 +46,12 @@ class View:
     """``selected`` is the point that is looked at; ``near`` the one that the chart is framed near to, where it is.
 
     ``missing`` is a link's key that no study of this pair has. ``own`` is the latest job that this person asked for;
-    ``dismissed`` are those whose message they closed. ``picked`` is a point that was picked, until the sliders stand on it.
-    ``partition`` is what the sliders are over, None for three blocks, and ``dividing`` counts how often it
-    was set other than by its own panel; ``alphas`` is what they were last set to, for the ``setting``-th
-    time; ``stand`` where they stand since their last move, ``past`` where they stood before it, and
-    ``future`` what was undone, the next to redo first. ``listing`` counts how often the list of points was
-    set, ``paging`` that of prompts, of which ``prompt`` is read. ``pinned`` is the recipe of a second
+    ``dismissed`` are those whose message they closed. ``picked`` is a point that was picked, until the sliders stand
+    on it. ``partition`` is what the sliders are over, None for three blocks, and ``dividing`` counts how often it was
+    set other than by its own panel; ``alphas`` is what they were last set to, for the ``setting``-th time; ``stand``
+    where they stand since their last move, ``past`` where they stood before it, and ``future`` what was undone, the
+    next to redo first; ``moving`` the slider that moved last, and when. ``listing`` counts how often the list of
+    points was set, ``paging`` that of prompts, of which ``prompt`` is read. ``pinned`` is the recipe of a second
     point, B, to compare with, and ``pinning`` counts how often it was set other than from its own list.
     """
 
@@ -64,6 +68,7 @@ class View:
     stand: Stand | None = None
     past: tuple[Stand, ...] = ()
     future: tuple[Stand, ...] = ()
+    moving: tuple[str, float] | None = None
     listing: int = 0
     prompt: int = 0
     paging: int = 0
@@ -163,13 +168,15 @@ def stand_in() -> Recipe | None:
     return st.session_state["selected_recipe"] if key is not None and key == view().selected else None
 
 
-def stand(partition: Partition, alphas: tuple[float, ...]) -> None:
-    """Remember where the sliders stand now, so that the move can be undone."""
+def stand(partition: Partition, alphas: tuple[float, ...], slider: str | None = None) -> None:
+    """Remember where the sliders stand now, so that the move can be undone; ``slider`` is the one that moved, by its key."""
     now = view()
     if now.stand == (partition, alphas):
         return
-    past = now.past if now.stand is None else (*now.past, now.stand)[-_REMEMBERED:]
-    change(stand=(partition, alphas), past=past, future=())
+    moving = None if slider is None else (slider, time.monotonic())
+    goes_on = moving and now.moving and moving[0] == now.moving[0] and moving[1] - now.moving[1] < _ONE_MOVE
+    past = now.past if goes_on or now.stand is None else (*now.past, now.stand)[-_REMEMBERED:]
+    change(stand=(partition, alphas), past=past, future=(), moving=moving)
 
 
 def undo() -> Stand | None:
@@ -177,7 +184,7 @@ def undo() -> Stand | None:
     now = view()
     if not now.past or now.stand is None:
         return None
-    change(stand=now.past[-1], past=now.past[:-1], future=(now.stand, *now.future))
+    change(stand=now.past[-1], past=now.past[:-1], future=(now.stand, *now.future), moving=None)
     return now.past[-1]
 
 
@@ -186,7 +193,7 @@ def redo() -> Stand | None:
     now = view()
     if not now.future or now.stand is None:
         return None
-    change(stand=now.future[0], past=(*now.past, now.stand), future=now.future[1:])
+    change(stand=now.future[0], past=(*now.past, now.stand), future=now.future[1:], moving=None)
     return now.future[0]
 
 

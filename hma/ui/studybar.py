@@ -59,6 +59,7 @@ def _default(key: str, choices: Mapping[str, object]) -> str | None:
 
 def _follow_link() -> None:
     """Turn to the pair, suite and items that the link's point belongs to; at first what the command line named is looked at."""
+    st.session_state["link_pinned"] = st.query_params.get("pinned")
     key = st.query_params.get("point")
     if not key:
         return

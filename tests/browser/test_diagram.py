@@ -12,7 +12,7 @@ from tests.browser.conftest import wait_until
 PLOTLY = Path(find_spec("plotly").submodule_search_locations[0]) / "package_data" / "plotly.min.js"
 CODE = Path(diagram.__file__).with_suffix(".js").read_text()
 
-PLACE = '<div id="parent" style="width: 700px"><div class="hma-diagram"></div></div>'
+PLACE = '<div id="parent" style="width: 700px"><div class="hma-diagram"></div><button hidden>outside</button></div>'
 LOAD = """async code => {
   const draw = (await import(URL.createObjectURL(new Blob([code], {type: 'text/javascript'})))).default;
   window.clicked = [];
@@ -32,12 +32,12 @@ def page(chromium):
     context.close()
 
 
-def given(x=(0, 10), y=(0, 10), view="one", selected=0, theme="light"):
+def given(x=(0, 10), y=(0, 10), view="one", selected=0, theme="light", name="chart"):
     points = {"x": [2, 5], "y": [2, 5], "customdata": ["a", "b"], "selectedpoints": [selected], "mode": "markers"}
     axes = {"xaxis": {"range": list(x)}, "yaxis": {"range": list(y)}}
     margin = {"l": 50, "r": 0, "t": 0, "b": 50}
     layout = {"height": 400, "margin": margin, "dragmode": "pan", **axes}
-    rest = {"alt": "two points", "view": view, "config": diagram.CONFIG, "clickable": True, "theme": theme}
+    rest = {"name": name, "alt": "two points", "view": view, "config": diagram.CONFIG, "clickable": True, "theme": theme}
     return json.dumps({"figure": {"data": [{"type": "scatter", **points}], "layout": layout}, **rest})
 
 
@@ -79,6 +79,50 @@ def test_what_was_dragged_stays_where_a_new_point_widens_the_ranges_until_the_vi
     assert draw(page, x=(-5, 10), y=(0, 30)) == dragged
     assert draw(page, x=(-6, 12), selected=1) == dragged
     assert draw(page, x=(-6, 12), view="another") == [-6, 12, 0, 10]
+
+
+def turn_pages(page, **changes):
+    """The chart goes with its page, and another page's chart comes, then this one again."""
+    for now in ({"name": "other"}, changes):
+        page.evaluate("place => { document.body.innerHTML = place; }", PLACE)
+        found = draw(page, **now)
+    return found
+
+
+def test_a_chart_that_comes_back_after_another_page_is_moved_as_it_was_left(page):
+    page.add_script_tag(path=PLOTLY)
+    draw(page)
+    dragged = drag(page)
+    assert turn_pages(page) == dragged
+    assert draw(page, x=(-5, 12)) == dragged  # And it counts as moved by hand still.
+    assert double_click(page) == [-5, 12, 0, 10]
+    assert turn_pages(page, x=(-5, 12)) == [-5, 12, 0, 10]
+
+
+def test_a_chart_that_comes_back_in_another_view_is_not_moved(page):
+    page.add_script_tag(path=PLOTLY)
+    draw(page)
+    drag(page)
+    assert turn_pages(page, view="another") == [0, 10, 0, 10]
+    assert draw(page) == [0, 10, 0, 10]
+
+
+def test_a_selected_point_outside_the_axes_is_said_and_one_press_leads_home(page):
+    page.add_script_tag(path=PLOTLY)
+    draw(page)
+    assert not page.get_by_role("button", name="outside").count()
+    draw(page, x=(4, 10), view="another")
+    page.get_by_role("button", name="outside").wait_for()
+    draw(page, x=(4, 10), view="another", selected=1)
+    assert not page.get_by_role("button", name="outside").count()
+    page.mouse.move(300, 200)
+    page.mouse.down()
+    page.mouse.move(-300, 200, steps=8)
+    page.mouse.up()
+    page.get_by_role("button", name="outside").click()
+    wait_until(lambda: page.evaluate(RANGES) == [4, 10, 0, 10], 20, "the chart to be led home")
+    assert not page.get_by_role("button", name="outside").count()
+    assert draw(page, x=(3, 10), view="another", selected=1) == [3, 10, 0, 10]
 
 
 def test_an_axis_that_nobody_moved_follows_the_figure(page):

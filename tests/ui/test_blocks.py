@@ -7,7 +7,7 @@ import pytest
 from hma.core.partition import OWN, Partition
 from hma.core.recipe import Recipe
 from hma.store import Store
-from hma.ui import blocks
+from hma.ui import blocks, state
 from tests.ui.page import button, calm, choice, everything, figure, key_of, set_sliders, wait_for
 
 
@@ -75,6 +75,26 @@ def test_moves_are_undone_and_redone(app, study):
     button(test, "undo").click().run()
     test.slider[2].set_value(0.3).run()  # A new move: what was undone is gone.
     assert values(test) == [0, 0, 0.3] and button(test, "redo").disabled
+
+
+def test_steps_of_one_slider_in_a_row_are_one_move(app, monkeypatch):
+    test, now = app().run(), [100.0]
+    monkeypatch.setattr(state.time, "monotonic", lambda: now[0])
+    button(test, "preset_policy").click().run()
+    for alpha in (0.05, 0.1, 0.15):
+        now[0] += 1.0
+        test.slider[0].set_value(alpha).run()
+    now[0] += 5.0
+    test.slider[0].set_value(0.2).run()
+    now[0] += 1.0
+    test.slider[1].set_value(0.05).run()
+    for expected in ([0.2, 0, 0], [0.15, 0, 0], [0, 0, 0]):
+        button(test, "undo").click().run()
+        assert values(test) == expected
+    now[0] += 0.5
+    test.slider[0].set_value(0.3).run()  # Right after an undo it is a move of its own.
+    button(test, "undo").click().run()
+    assert values(test) == [0, 0, 0]
 
 
 def test_a_picked_point_and_another_partition_are_moves_too(app, study):

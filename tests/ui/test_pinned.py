@@ -66,6 +66,27 @@ def test_an_end_that_is_pinned_answers_once_and_a_pin_of_other_items_stays_away(
     assert calm(test) and table(test) is None
 
 
+def test_a_link_has_the_pinned_point_too_and_says_where_it_is_not_there(app, study):
+    test = app().run()
+    choice(test).set_value(key_of(study, 0.5, 0, 1)).run()
+    assert "pinned" not in test.query_params
+    pins(test).set_value(key_of(study, 0.2, 0.2, 0.2)).run()
+    assert test.query_params["pinned"] == key_of(study, 0.2, 0.2, 0.2)
+    assert any(f"&pinned={key_of(study, 0.2, 0.2, 0.2)}" in code.value for code in test.code)
+    there = app(link=key_of(study, 0.5, 0, 1))
+    there.query_params["pinned"] = key_of(study, 0.2, 0.2, 0.2)
+    there.run()
+    assert pins(there).value == key_of(study, 0.2, 0.2, 0.2) and choice(there).value == key_of(study, 0.5, 0, 1)
+    assert calm(there) and not there.toast
+    pins(there).set_value("").run()
+    assert "pinned" not in there.query_params and "point" in there.query_params
+    lost = app()
+    lost.query_params["pinned"] = "<b>none</b>"
+    lost.run()
+    assert "is not among these points" in lost.toast[0].value and "<b>" not in lost.toast[0].value
+    assert pins(lost).value == "" and not lost.run().toast
+
+
 def test_a_difference_is_reckoned_once_however_often_the_page_is_drawn(app, study, monkeypatch):
     calls, real = [], pinned.differences
     monkeypatch.setattr(pinned, "differences", lambda *a: calls.append(a) or real(*a))
