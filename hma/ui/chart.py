@@ -75,7 +75,8 @@ def selecting(
     if selected is not None and bars != "none":
         barred = any(selected.key in trace.get("ids", ()) for trace in traces)
         colour = next(series.colour for series in look.SERIES if series.name == look.series_of(selected)) or INK[theme]
-        traces += [] if barred else _bars([selected], colour)
+        below = next((i for i, trace in enumerate(traces) if trace["mode"] != "lines"), len(traces))
+        traces[below:below] = [] if barred else _bars([selected], colour)
     if pinned is not None:
         traces.append(_pin(pinned, theme))
     places = [i for i, key in enumerate(picker["customdata"]) if selected is not None and key == selected.key]

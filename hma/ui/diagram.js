@@ -12,7 +12,7 @@ const BUTTONS = document.fullscreenEnabled ? { modeBarButtonsToAdd: [{
     width: 1000, height: 1000, ascent: 850, descent: 150,
     path: 'M60 60h330v110H170v220H60zM610 60h330v330H830V170H610zM60 610h110v220h220v110H60zM830 610h110v330H610V830h220z',
   },
-  click: place => document.fullscreenElement ? document.exitFullscreen() : place.requestFullscreen(),
+  click: place => document.fullscreenElement ? document.exitFullscreen() : place.parentElement.requestFullscreen(),
 }] } : {};
 
 /** Run Plotly, which the page names since its first line: a script that runs already, or a link that was only fetched. */
@@ -58,24 +58,40 @@ const leave = place => {
   leftAt[place.named] = Object.fromEntries(moves);
 };
 
-const comeBack = async (Plotly, place) => {
-  for (const [name, range] of Object.entries(leftAt[place.named] ?? {})) {
-    const was = place._fullLayout[name].range;
-    for (const side of [0, 1]) place._fullLayout._preGUI[`${name}.range[${side}]`] = was[side];
-    await Plotly.relayout(place, { [`${name}.range`]: [...range] });
+/** Move axes to ranges by name as a hand does, so that they stay there; where they are then at home they count as not moved. */
+const moveTo = (Plotly, place, ranges) => {
+  for (const name of Object.keys(ranges)) {
+    const axis = place._fullLayout[name];
+    [axis._rangeInitial0, axis._rangeInitial1].forEach((value, side) => { place._fullLayout._preGUI[`${name}.range[${side}]`] = value; });
   }
+  const to = Object.entries(ranges).map(([name, range]) => [`${name}.range`, [...range]]);
+  return Plotly.relayout(place, Object.fromEntries(to));
+};
+
+const comeBack = (Plotly, place) => Object.keys(leftAt[place.named] ?? {}).length && moveTo(Plotly, place, leftAt[place.named]);
+
+/** Where the selected point stands, by axis; nothing where none is selected. */
+const selectedAt = place => {
+  const { x, y, selectedpoints } = place.data.at(-1) ?? {}, at = selectedpoints?.[0];
+  return at !== undefined && { xaxis: x[at], yaxis: y[at] };
 };
 
 /** Say, where it does, that what is selected lies outside the axes. */
 const look = place => {
-  const { x, y, selectedpoints } = place.data.at(-1) ?? {}, { xaxis, yaxis } = place._fullLayout, at = selectedpoints?.[0];
-  const isIn = (axis, value) => value >= Math.min(...axis.range) && value <= Math.max(...axis.range);
-  place.nextElementSibling.hidden = at === undefined || (isIn(xaxis, x[at]) && isIn(yaxis, y[at]));
+  const point = selectedAt(place), holds = ({ range }, value) => value >= Math.min(...range) && value <= Math.max(...range);
+  place.nextElementSibling.hidden = !point || AXES.every(name => holds(place._fullLayout[name], point[name]));
 };
 
-/** Lead the axes back to the figure's own ranges, as a double click does. */
-const goHome = (Plotly, place) => Plotly.relayout(place, Object.fromEntries(AXES.filter(name => place._fullLayout[name]).map(
-  name => [`${name}.range`, [place._fullLayout[name]._rangeInitial0, place._fullLayout[name]._rangeInitial1]])));
+/** Lead the axes home, and on to the selected point where it lies outside even there. */
+const showSelected = (Plotly, place) => {
+  const point = selectedAt(place);
+  const around = name => {
+    const { _rangeInitial0: low, _rangeInitial1: high } = place._fullLayout[name], margin = (high - low) / 20;
+    return [point[name] < low ? point[name] - margin : low, point[name] > high ? point[name] + margin : high];
+  };
+  place.focus(); // The button goes.
+  return moveTo(Plotly, place, Object.fromEntries(AXES.map(name => [name, around(name)])));
+};
 
 /** The range that an axis had before it was moved by hand, by which Plotly knows it again; nothing for one that was not. */
 const moved = ({ _preGUI: was }, name) => {
@@ -109,7 +125,7 @@ const begin = (Plotly, place) => {
   });
   place.on('plotly_doubleclick', () => { place.ledHome = performance.now(); });
   place.on('plotly_relayout', () => { forgetMoves(place); leave(place); look(place); });
-  place.nextElementSibling.onclick = () => goHome(Plotly, place);
+  place.nextElementSibling.onclick = () => showSelected(Plotly, place);
   const fits = ({ width, height }) => Math.abs(place.clientWidth - width) < 1 && Math.abs(place.clientHeight - height) < 1;
   new ResizeObserver(() => { if (place.clientWidth && !fits(place._fullLayout)) Plotly.Plots.resize(place); }).observe(place);
 };
@@ -122,7 +138,11 @@ const follow = (place, theme, setTriggerValue) => {
 };
 
 /** What Streamlit calls when the chart is taken away; also after a call that a later one has overtaken, which must go on. */
-const endOf = place => () => { if (!place.isConnected && place.data) window.Plotly.purge(place); };
+const endOf = place => () => {
+  if (place.isConnected || !place.data) return;
+  window.Plotly.purge(place);
+  place.isBegun = false;
+};
 
 export default async function ({ data: bytes, parentElement, setTriggerValue }) {
   const place = parentElement.querySelector('.hma-diagram'), wanted = new TextDecoder().decode(bytes);
@@ -136,12 +156,16 @@ export default async function ({ data: bytes, parentElement, setTriggerValue }) 
   place.style.height = `${data.figure.layout.height}px`;
   const Plotly = await library();
   if (place.wanted !== wanted) return endOf(place);
-  const isNew = !place.classList.contains('js-plotly-plot');
   const buttons = data.config.displayModeBar === false ? {} : BUTTONS;
   await Plotly.react(place, data.figure.data, layoutOf(place, data), { ...data.config, ...buttons });
+  if (!place._fullLayout) return endOf(place); // It was taken away meanwhile.
   setHome(place, data);
-  if (isNew) begin(Plotly, place);
-  await (isNew ? comeBack(Plotly, place) : leave(place));
+  if (place.isBegun) leave(place);
+  else {
+    place.isBegun = true;
+    begin(Plotly, place);
+    comeBack(Plotly, place);
+  }
   look(place);
   return endOf(place);
 }

@@ -16,7 +16,7 @@ from hma.look import INK, NEUTRAL, PAGE
 _LETTERS = '"Source Sans", sans-serif'
 _GRID = {"light": "#e4e8ee", "dark": "#2a323e"}
 
-_OUTSIDE = "The selected point lies outside this view: show all"
+_OUTSIDE = "The selected point lies outside this view: show it"
 
 CONFIG = {
     "displaylogo": False,
@@ -78,5 +78,6 @@ def _look(theme: str) -> dict[str, Any]:
 def _component() -> Any:
     """What draws it. Its code waits for Plotly's own, which the page has named since its first line (``hma/launch.py``)."""
     code, style = (Path(__file__).with_suffix(suffix).read_text(encoding="utf-8") for suffix in (".js", ".css"))
-    place = f'<div class="hma-diagram" role="figure"></div><button class="hma-outside" hidden>{_OUTSIDE}</button>'
+    figure = '<div class="hma-diagram" role="figure" tabindex="-1"></div>'
+    place = f'<div class="hma-framed">{figure}<button class="hma-outside" hidden>{_OUTSIDE}</button></div>'
     return st.components.v2.component("diagram", html=place, css=style, js=code, isolate_styles=False)

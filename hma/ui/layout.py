@@ -14,7 +14,7 @@ from hma.look import INK, NEUTRAL
 BEHIND = {"light": "rgba(255, 255, 255, 0.8)", "dark": "rgba(18, 22, 29, 0.8)"}
 """Behind a label, so that it reads over markers and bars."""
 
-_ROOM = 0.1
+_ROOM = 0.09
 """Of the chart's height, what a name below a point takes."""
 
 HEIGHT = 390

@@ -35,7 +35,7 @@ def show(board: Board) -> DeltaGenerator:
 def draw(place: DeltaGenerator, board: Board) -> None:
     """Draw the chart in its place."""
     diagram.draw(
-        st.session_state["figure"],
+        st.session_state["figure"][1],
         "chart",
         look.alt(board.points, board.front),
         view=st.session_state["framed_by"],
@@ -61,22 +61,23 @@ def _setting(label: str, options: Mapping[str, str], default: str, key: str) -> 
 
 
 def _make_figure(board: Board, range_mode: str, bars: str) -> None:
-    """The figure and its picture, made again only when results, settings or the selection changed."""
+    """The figure, made again only when results, settings or the selection changed; its picture, which shows no selection, and all
+    that takes long, only when results or settings did. Each is kept with what it is of, in one: a run may end at every write.
+    """
     view, pinned = state.view(), state.pinned(board)
     theme = st.context.theme.type or "light"
     near = view.near if range_mode == "near" else None
     st.session_state["framed_by"] = f"{board.study.view} {range_mode} {near}"
     plane_of = (str(access.engine().store.path), board.study.view, board.revision, near, range_mode, bars, theme)
-    if st.session_state.get("plane_of") != plane_of:
+    if st.session_state.get("plane", (None,))[0] != plane_of:
         ends = board.reference, board.policy
-        plane = chart.plane(board.points, board.front, ends, range_mode, bars, theme, board.study.reward, near)
-        st.session_state["plane"], st.session_state["glimpse"] = plane, glimpse.sheet(plane, PLACE)
-        st.session_state["plane_of"], st.session_state["figure_of"] = plane_of, None
-    figure_of = (view.selected, pinned.key if pinned else None)
-    if st.session_state["figure_of"] != figure_of:
-        selected = board.point(view.selected)
-        st.session_state["figure"] = chart.selecting(st.session_state["plane"], selected, pinned, bars, theme)
-        st.session_state["figure_of"] = figure_of
+        made = chart.plane(board.points, board.front, ends, range_mode, bars, theme, board.study.reward, near)
+        st.session_state["plane"] = plane_of, made, glimpse.sheet(made, PLACE)
+    _, plane, st.session_state["glimpse"] = st.session_state["plane"]
+    figure_of = (plane_of, view.selected, pinned.key if pinned else None)
+    if st.session_state.get("figure", (None,))[0] != figure_of:
+        made = chart.selecting(plane, board.point(view.selected), pinned, bars, theme)
+        st.session_state["figure"] = figure_of, made
 
 
 def _facts(board: Board) -> str:

@@ -40,10 +40,8 @@ def follow(board: Board) -> state.View:
     if pinned:
         _pin(board, pinned)
     view = state.settle(board)
-    now = st.query_params.to_dict()
-    address = {name: value for name, value in now.items() if name not in _NAMES} | link(board)
-    if view.selected and now != address:
-        st.query_params.from_dict(address)
+    if view.selected:
+        _address(link(board))
     with st.container(key="notices"):  # A place of their own: the page under it stays where it is when they come and go.
         if board.looks_swapped:
             st.warning(SWAPPED)
@@ -57,6 +55,15 @@ def link(board: Board) -> dict[str, str]:
     """What an address says to lead to what is selected: the point, the size of its study, and the pinned point, if any."""
     pinned = state.pinned(board)
     return {"point": state.view().selected or "", "size": board.study.size} | ({"pinned": pinned.key} if pinned else {})
+
+
+def _address(said: dict[str, str]) -> None:
+    """Have the address say this, and nothing else of what it may say."""
+    if any(st.query_params.get(name) != value for name, value in said.items()):
+        st.query_params.update(said)
+    for name in _NAMES:
+        if name not in said and name in st.query_params:
+            del st.query_params[name]
 
 
 def _pin(board: Board, key: str) -> None:

@@ -12,9 +12,9 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-import time
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
+from time import monotonic
 
 import streamlit as st
 
@@ -35,7 +35,8 @@ _REMEMBERED = 100
 """Moves of sliders that can be undone."""
 
 _ONE_MOVE = 1.5
-"""Seconds within which steps of one slider are one move, as when an arrow key is pressed several times."""
+"""Seconds from one step of a slider to the next, as they come in, within which both are of one move: an arrow key that is pressed
+several times."""
 
 START = 0.2
 """The mean alpha at which a person starts where no point is suggested: the default of the authors' code [HMA Table 1]."""
@@ -173,9 +174,11 @@ def stand(partition: Partition, alphas: tuple[float, ...], slider: str | None = 
     now = view()
     if now.stand == (partition, alphas):
         return
-    moving = None if slider is None else (slider, time.monotonic())
+    moving = None if slider is None else (slider, monotonic())
     goes_on = moving and now.moving and moving[0] == now.moving[0] and moving[1] - now.moving[1] < _ONE_MOVE
     past = now.past if goes_on or now.stand is None else (*now.past, now.stand)[-_REMEMBERED:]
+    if goes_on and past[-1:] == ((partition, alphas),):  # Back where the move began.
+        past, moving = past[:-1], None
     change(stand=(partition, alphas), past=past, future=(), moving=moving)
 
 

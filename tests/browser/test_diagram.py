@@ -99,6 +99,15 @@ def test_a_chart_that_comes_back_after_another_page_is_moved_as_it_was_left(page
     assert turn_pages(page, x=(-5, 12)) == [-5, 12, 0, 10]
 
 
+def test_a_chart_that_is_drawn_twice_at_once_comes_back_as_it_was_left(page):
+    page.add_script_tag(path=PLOTLY)
+    draw(page)
+    dragged = drag(page)
+    page.evaluate("place => { document.body.innerHTML = place; }", PLACE)
+    page.evaluate("texts => Promise.all(texts.map(window.draw))", [given(), given(selected=1)])
+    assert page.evaluate(RANGES) == dragged
+
+
 def test_a_chart_that_comes_back_in_another_view_is_not_moved(page):
     page.add_script_tag(path=PLOTLY)
     draw(page)
@@ -112,7 +121,11 @@ def test_a_selected_point_outside_the_axes_is_said_and_one_press_leads_home(page
     draw(page)
     assert not page.get_by_role("button", name="outside").count()
     draw(page, x=(4, 10), view="another")
-    page.get_by_role("button", name="outside").wait_for()
+    page.get_by_role("button", name="outside").click()  # Not even home holds it.
+    wait_until(lambda: page.evaluate(RANGES) == [1.7, 10, 0, 10], 20, "the chart to show the point")
+    assert not page.get_by_role("button", name="outside").count()
+    assert draw(page, x=(4, 12), view="another") == [1.7, 10, 0, 10]
+    assert double_click(page) == [4, 12, 0, 10]
     draw(page, x=(4, 10), view="another", selected=1)
     assert not page.get_by_role("button", name="outside").count()
     page.mouse.move(300, 200)

@@ -256,6 +256,23 @@ def test_it_looks_right_in_light_and_dark_wide_and_narrow(open_page):
         page.screenshot(path=SCREENSHOTS / f"explore-{scheme}-390.png")
 
 
+def test_a_zoom_outlives_a_page_turn_and_a_selected_point_that_it_hides_is_said(open_page):
+    page = open_page()
+    hidden = drag(page, "chart", 600, 0)
+    page.get_by_role("link", name="Samples").click()
+    page.get_by_role("heading", name="Prompt").or_(page.locator(".st-key-answer_middle")).first.wait_for()
+    page.get_by_role("link", name="Explore", exact=True).click()
+    page.wait_for_selector(".st-key-chart .scatterlayer .point")
+    wait_until(lambda: page.wait_for_timeout(100) or ranges(page, "chart") == hidden, PATIENCE, "the zoom to come back")
+    said = page.get_by_role("button", name="The selected point lies outside this view")
+    box, chart = said.bounding_box(), page.locator(".st-key-chart").bounding_box()
+    assert chart["x"] <= box["x"] and box["x"] + box["width"] <= chart["x"] + chart["width"]
+    assert chart["y"] <= box["y"] and box["y"] + box["height"] <= chart["y"] + chart["height"]
+    said.click()
+    wait_until(lambda: page.wait_for_timeout(100) or ranges(page, "chart") != hidden, PATIENCE, "the point to be shown")
+    assert not said.count()
+
+
 def test_a_chart_that_is_open_follows_the_systems_turn_to_dark_and_back(open_page):
     page = open_page()
     drawn = "() => document.querySelector('.st-key-chart .js-plotly-plot').data.at(-1).marker.color"

@@ -79,7 +79,7 @@ def test_moves_are_undone_and_redone(app, study):
 
 def test_steps_of_one_slider_in_a_row_are_one_move(app, monkeypatch):
     test, now = app().run(), [100.0]
-    monkeypatch.setattr(state.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(state, "monotonic", lambda: now[0])
     button(test, "preset_policy").click().run()
     for alpha in (0.05, 0.1, 0.15):
         now[0] += 1.0
@@ -91,8 +91,11 @@ def test_steps_of_one_slider_in_a_row_are_one_move(app, monkeypatch):
     for expected in ([0.2, 0, 0], [0.15, 0, 0], [0, 0, 0]):
         button(test, "undo").click().run()
         assert values(test) == expected
+    for alpha in (0.05, 0):
+        now[0] += 5.0 if alpha else 0.5
+        test.slider[0].set_value(alpha).run()  # There and back again is no move.
     now[0] += 0.5
-    test.slider[0].set_value(0.3).run()  # Right after an undo it is a move of its own.
+    test.slider[0].set_value(0.3).run()  # What follows is a move of its own.
     button(test, "undo").click().run()
     assert values(test) == [0, 0, 0]
 

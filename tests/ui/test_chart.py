@@ -135,6 +135,24 @@ def test_both_ends_are_labelled_and_the_reference_has_its_line():
     assert drawn(POINTS[4:])["layout"]["shapes"] == []
 
 
+def test_an_ends_name_stands_below_it_and_beside_it_where_the_axis_is_too_near():
+    points = [point((1, 1, 1), 0, 90), point((0, 0, 0), 4, 70), point((0.1, 0.1, 0.1), 3.9, 74)]
+
+    def anchor(**settings):
+        annotations = drawn(points, **settings)["layout"]["annotations"]
+        return next(a["yanchor"] for a in annotations if a["text"] == "policy (after RLHF)")
+
+    assert (anchor(), anchor(range_mode="near", near=points[2].key)) == ("top", "middle")
+
+
+def test_a_selection_adds_to_a_chart_that_is_not_drawn_again():
+    plane = chart.plane(POINTS, front(POINTS), ends(POINTS))
+    before = json.dumps(plane)
+    chosen = chart.selecting(plane, POINTS[5], POINTS[4])
+    assert json.dumps(plane) == before and chosen == drawn(selected=POINTS[5].key, pinned=POINTS[4])
+    assert all(any(trace is kept for kept in chosen["data"]) for trace in plane["data"][:-1])
+
+
 def bars(figure, alphas):
     """How far a point's bars reach up and to the left; None for a point that has none."""
     own = trace_of(figure, alphas)

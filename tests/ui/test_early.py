@@ -34,6 +34,7 @@ def test_a_new_point_is_on_the_next_picture(started, store_path):
 def test_a_link_to_one_of_its_points_has_it(started, filled):
     key = Store(filled).points(started)[2].key
     assert early.part(f"point={key}&size={started.size}") == early.part("") != ""
+    assert early.part(f"point={key}&size={started.size}&pinned={key}") == early.part("")
 
 
 @pytest.mark.parametrize("query", ["point=nowhere", "size=full", "embed=true"])
