@@ -12,7 +12,7 @@ const BUTTONS = document.fullscreenEnabled ? { modeBarButtonsToAdd: [{
     width: 1000, height: 1000, ascent: 850, descent: 150,
     path: 'M60 60h330v110H170v220H60zM610 60h330v330H830V170H610zM60 610h110v220h220v110H60zM830 610h110v330H610V830h220z',
   },
-  click: place => document.fullscreenElement ? document.exitFullscreen() : place.parentElement.requestFullscreen(),
+  click: place => document.fullscreenElement ? document.exitFullscreen() : place.parentElement.requestFullscreen().then(() => place.focus()),
 }] } : {};
 
 /** Run Plotly, which the page names since its first line: a script that runs already, or a link that was only fetched. */
@@ -76,15 +76,18 @@ const selectedAt = place => {
   return at !== undefined && { xaxis: x[at], yaxis: y[at] };
 };
 
-/** Say, where it does, that what is selected lies outside the axes. */
+/** Offer the way back from what was moved by hand, and to a selected point that lies outside the axes. */
 const look = place => {
   const point = selectedAt(place), holds = ({ range }, value) => value >= Math.min(...range) && value <= Math.max(...range);
-  place.nextElementSibling.hidden = !point || AXES.every(name => holds(place._fullLayout[name], point[name]));
+  const isOutside = point && !AXES.every(name => holds(place._fullLayout[name], point[name]));
+  const button = place.nextElementSibling;
+  button.hidden = !isOutside && !AXES.some(name => moved(place._fullLayout, name));
+  button.textContent = isOutside ? place.words.outside : place.words.moved;
 };
 
 /** Lead the axes home, and on to the selected point where it lies outside even there. */
-const showSelected = (Plotly, place) => {
-  const point = selectedAt(place);
+const back = (Plotly, place) => {
+  const point = selectedAt(place) || {};
   const around = name => {
     const { _rangeInitial0: low, _rangeInitial1: high } = place._fullLayout[name], margin = (high - low) / 20;
     return [point[name] < low ? point[name] - margin : low, point[name] > high ? point[name] + margin : high];
@@ -125,7 +128,8 @@ const begin = (Plotly, place) => {
   });
   place.on('plotly_doubleclick', () => { place.ledHome = performance.now(); });
   place.on('plotly_relayout', () => { forgetMoves(place); leave(place); look(place); });
-  place.nextElementSibling.onclick = () => showSelected(Plotly, place);
+  place.nextElementSibling.onclick = () => back(Plotly, place);
+  place.onkeydown = ({ key }) => { if (key === 'Escape' && document.fullscreenElement) document.exitFullscreen(); };
   const fits = ({ width, height }) => Math.abs(place.clientWidth - width) < 1 && Math.abs(place.clientHeight - height) < 1;
   new ResizeObserver(() => { if (place.clientWidth && !fits(place._fullLayout)) Plotly.Plots.resize(place); }).observe(place);
 };
@@ -151,6 +155,7 @@ export default async function ({ data: bytes, parentElement, setTriggerValue }) 
   follow(place, data.theme, setTriggerValue);
   if (isSame) return endOf(place); // The page ran again, and nothing changed.
   place.wanted = wanted;
+  place.words = data;
   place.named = `${data.name} ${data.view}`;
   place.setAttribute('aria-label', data.alt);
   place.style.height = `${data.figure.layout.height}px`;

@@ -16,13 +16,14 @@ from hma.look import INK, NEUTRAL, PAGE
 _LETTERS = '"Source Sans", sans-serif'
 _GRID = {"light": "#e4e8ee", "dark": "#2a323e"}
 
-_OUTSIDE = "The selected point lies outside this view: show it"
+_OUTSIDE, _MOVED = "The selected point lies outside this view: show it", "Moved by hand: take it back"
 
 CONFIG = {
     "displaylogo": False,
     "modeBarButtonsToRemove": ["select2d", "lasso2d", "toImage", "sendChartToCloud"],
     "scrollZoom": False,
     "showSendToCloud": False,
+    "showTips": False,
 }
 """Plotly's settings: its buttons are those that need no selection by a box and send nothing anywhere."""
 
@@ -44,7 +45,7 @@ def draw(
     theme = st.context.theme.type or "light"
     shown = {**figure, "layout": {**figure["layout"], "template": {"layout": _look(theme)}}}
     data = {"figure": shown, "name": key, "alt": alt, "view": view, "theme": theme, "config": config}
-    data["clickable"] = on_click is not None
+    data |= {"clickable": on_click is not None, "outside": _OUTSIDE, "moved": _MOVED}
 
     def clicked() -> None:
         found = st.session_state[key].get("clicked")
@@ -79,5 +80,5 @@ def _component() -> Any:
     """What draws it. Its code waits for Plotly's own, which the page has named since its first line (``hma/launch.py``)."""
     code, style = (Path(__file__).with_suffix(suffix).read_text(encoding="utf-8") for suffix in (".js", ".css"))
     figure = '<div class="hma-diagram" role="figure" tabindex="-1"></div>'
-    place = f'<div class="hma-framed">{figure}<button class="hma-outside" hidden>{_OUTSIDE}</button></div>'
+    place = f'<div class="hma-framed">{figure}<button class="hma-back" hidden></button></div>'
     return st.components.v2.component("diagram", html=place, css=style, js=code, isolate_styles=False)

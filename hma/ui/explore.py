@@ -120,10 +120,10 @@ def _selected(board: Board) -> None:
         left, right = st.columns(2, gap="medium")
         with left:
             sure.show_place(board, point)
-            sure.show_robust(board, point)
         with right:
+            sure.show_robust(board, point)
             _link(board)
-            pinned.show(board, point)
+        pinned.show(board, point)
 
 
 def _link(board: Board) -> None:

@@ -152,7 +152,11 @@ def _replace(there: Sequence[Wanted]) -> bool:
         return False
     named = text.plain(", ".join(entry.name for entry in there[:3])) + (", …" if len(there) > 3 else "")
     many = len(there) > 1
-    st.info(f"{named} {'are' if many else 'is'} there already. To write again, give another name, or tick this to replace.")
+    again = "To write again, give another name, or tick this to replace."
+    if {str(entry.folder) for entry in there} <= exported.just_written():
+        st.info(f"{named} {'are' if many else 'is'} written now, and listed below. {again}")
+    else:
+        st.info(f"{named} {'are' if many else 'is'} there already. {again}")
     label = f"Replace {len(there)} earlier exports" if many else "Replace the earlier export"
     return st.checkbox(label, key=f"export_replace_{'_'.join(entry.name for entry in there)}")
 

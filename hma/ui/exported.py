@@ -23,7 +23,7 @@ def show() -> None:
     """The exports of the allowed folder, newest first; those of this person's that are just written are open, and checked."""
     allowed = access.exports_root()
     found = exports.listed(allowed)
-    mine = _just_written()
+    mine = just_written()
     for export in found:
         if str(export.folder) in mine and access.checks().of(export) is None:
             access.checks().start(export)
@@ -37,7 +37,7 @@ def show() -> None:
         st.caption(f"and {len(found) - _SHOWN} older ones in the folder")
 
 
-def _just_written() -> frozenset[str]:
+def just_written() -> frozenset[str]:
     """The folders that this session had written."""
     jobs = (job for job in access.engine().jobs() if job.state == "finished" and state.asker() in job.askers)
     return frozenset(job.target.folder for job in jobs if job.target)

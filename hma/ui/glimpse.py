@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 LEFT, RIGHT, BOTTOM, PAD = 63, 14, 61, 8
-TOP, TOP_NARROW = 41, 99
+TOP, TOP_NARROW = 50, 99
 """Pixels between the chart's edge and what it draws in, once it made room for its titles and legend, and on to its axes. The
 legend takes more lines on a screen of ``NARROW`` pixels at most."""
 

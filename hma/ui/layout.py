@@ -17,7 +17,7 @@ BEHIND = {"light": "rgba(255, 255, 255, 0.8)", "dark": "rgba(18, 22, 29, 0.8)"}
 _ROOM = 0.09
 """Of the chart's height, what a name below a point takes."""
 
-HEIGHT = 390
+HEIGHT = 399
 
 
 def of(
@@ -34,7 +34,7 @@ def of(
     axis = {"zeroline": False, "showline": True, "linecolor": NEUTRAL[theme], "ticks": "outside", "ticklen": 4}
     return {
         "height": HEIGHT,
-        "margin": {"l": 62, "r": 14, "t": 30, "b": 46},
+        "margin": {"l": 62, "r": 14, "t": 50, "b": 46},
         "xaxis": {**axis, "title": {"text": escape(look.reward_title(reward)), "standoff": 8}, "range": across},
         "yaxis": {**axis, "title": {"text": look.ABILITY_TITLE, "standoff": 14}, "range": up},
         "legend": {

@@ -142,14 +142,18 @@ def _draw_active(active: Sequence[Job], most: int) -> None:
 def _draw_running(job: Job) -> None:
     """A running job's bar with what it is at, its share and the time left, and its cancel button."""
     left = job.seconds_left(time.time())
-    titles = {axis.name: axis.title for axis in job.study.abilities}
-    name, bracket, note = job.stage.partition(" (")
-    stage = plain(titles.get(name, name) + bracket + note or "waiting")
-    about = "" if left is None or job.is_cancelling else f", {seconds(left)} left"
+    at, about = stage(job) or "waiting", "" if left is None or job.is_cancelling else f", {seconds(left)} left"
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.progress(min(1.0, max(0.0, job.share)), f"{_name(job)}: {stage}, {job.share:.0%}{about}", width="stretch")
+        st.progress(min(1.0, max(0.0, job.share)), f"{_name(job)}: {at}, {job.share:.0%}{about}", width="stretch")
         _cancel_button(job)
     _ask(job)
+
+
+def stage(job: Job) -> str:
+    """What a running job is at, by the title of the task where it is one; empty where it does not say."""
+    titles = {axis.name: axis.title for axis in job.study.abilities}
+    name, bracket, note = job.stage.partition(" (")
+    return plain(titles.get(name, name) + bracket + note)
 
 
 def _cancel_button(job: Job) -> None:

@@ -15,7 +15,7 @@ from hma.core.study import Study
 from hma.engine import Job
 from hma.methods.fitting import steps_of
 from hma.runs import AGAIN, Run
-from hma.ui import access, plans, sketch, state, stopping
+from hma.ui import access, plans, progress, sketch, state, stopping
 from hma.ui.guard import shown
 
 POLL = 0.5
@@ -177,7 +177,7 @@ def _doing(job: Job | None) -> str:
         return ""
     if job.is_cancelling:
         return "Cancelling"
-    about = f": {text.plain(job.stage)}" if job.stage else ""
+    about = f": {progress.stage(job)}" if job.stage else ""
     if job.state == "queued":
         return "Waiting for what goes ahead of it"
     if job.fit is not None:

@@ -57,9 +57,9 @@ def _power_help(board: Board) -> str:
 
 def show_place(board: Board, point: Point) -> None:
     """How firmly the point is on the front or off it, and which points there it cannot be told apart from."""
-    st.caption(
-        f"{_membership(board, point)} {_alike(board.indistinguishable(point), len(board.front) > board.is_on_front(point))}"
-    )
+    is_there = board.is_on_front(point)
+    alike = _alike(board.indistinguishable(point), is_there, len(board.front) > is_there)
+    st.caption(f"{_membership(board, point)} {alike}")
 
 
 def _membership(board: Board, point: Point) -> str:
@@ -70,9 +70,10 @@ def _membership(board: Board, point: Point) -> str:
     return f"**Not on the front**, and on it in {text.share(share) if share else 'none'} of {items}."
 
 
-def _alike(others: Sequence[Point], has_others: bool) -> str:
+def _alike(others: Sequence[Point], is_there: bool, has_others: bool) -> str:
     if not others:
-        return "Reward or mean ability tells it apart from every other point on the front." if has_others else ""
+        other = "other " if is_there else ""
+        return f"Reward or mean ability tells it apart from every {other}point on the front." if has_others else ""
     names = [text.point_name(other) for other in others[:_NAMED]]
     rest = [f"{len(others) - _NAMED} more on the front"] if len(others) > _NAMED else []
     *first, last = names + rest

@@ -260,7 +260,7 @@ def test_a_zoom_outlives_a_page_turn_and_a_selected_point_that_it_hides_is_said(
     page = open_page()
     hidden = drag(page, "chart", 600, 0)
     page.get_by_role("link", name="Samples").click()
-    page.get_by_role("heading", name="Prompt").or_(page.locator(".st-key-answer_middle")).first.wait_for()
+    page.locator(".st-key-chart").wait_for(state="detached")
     page.get_by_role("link", name="Explore", exact=True).click()
     page.wait_for_selector(".st-key-chart .scatterlayer .point")
     wait_until(lambda: page.wait_for_timeout(100) or ranges(page, "chart") == hidden, PATIENCE, "the zoom to come back")

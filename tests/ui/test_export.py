@@ -65,15 +65,18 @@ def test_a_point_is_exported_verified_and_shown_with_how_to_load_it(page, allowe
     assert [entry.name for entry in allowed.iterdir()] == ["ma-0.5"]
 
 
-def test_what_is_there_is_replaced_only_when_it_is_ticked(page, allowed, study):
+def test_what_is_there_is_replaced_only_when_it_is_ticked(page, allowed, study, monkeypatch):
     test = page()
     wait_for(exported(test), lambda t: t.success)
-    assert "ma\\-0\\.5 is there already" in test.info[0].value
+    assert "ma\\-0\\.5 is written now" in test.info[0].value
     assert button(test, "export").disabled
     test.checkbox[0].check().run()
     test.selectbox(key="export_tokenizer").set_value("reference").run()
     wait_for(exported(test), lambda t: "reference's tokenizer" in everything(t) and t.success)
     assert json.loads((allowed / "ma-0.5" / "recipe.json").read_text())["tokenizer"] == "reference"
+    with monkeypatch.context() as as_another:
+        as_another.setattr(export.exported, "just_written", frozenset)
+        assert "ma\\-0\\.5 is there already" in test.run().info[0].value
     shutil.rmtree(allowed / "ma-0.5")
     (allowed / "ma-0.5").mkdir()
     (allowed / "ma-0.5" / "mine.txt").write_text("mine")

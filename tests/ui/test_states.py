@@ -72,7 +72,7 @@ def test_what_waits_says_behind_what_and_a_run_behind_which(app, study):
     test = app(seconds=60).run()
     other = type(test).from_file(test._script_path, default_timeout=20).run()
     ask(other, 0.35, 0.15, 0.05)
-    until(lambda: any(job.state == "running" for job in access.engine().jobs()))
+    until(lambda: any(job.is_point and job.state == "running" for job in access.engine().jobs()))
     ask(test, 0.45, 0.15, 0.05)
     assert "Next: HMA 0.45 / 0.15 / 0.05 (yours)" in texts(test, "caption")
     assert any("(someone else's)" in e.proto.text for e in test.get("progress"))
