@@ -141,12 +141,12 @@ def _outline(symbol: str, x: float, y: float, size: float) -> str:
 
 
 def _ends(board: Board, frame: Frame, colours: Mapping[str, str]) -> list[str]:
-    """The names of the two ends: the reference's below it to the right, the policy's below it to the left."""
+    """The names of the two ends: the reference's above it to the right, off the front, the policy's below it to the left."""
     drawn = []
-    for point, anchor, shift in ((board.reference, "start", -6), (board.policy, "end", 6)):
+    for point, anchor, across, down in ((board.reference, "start", -6, -12), (board.policy, "end", 6, 26)):
         if point:
             x, y = frame.place(point)
-            drawn.append(_words(text.point_name(point), x + shift, y + 26, colours["ink"], anchor, behind=colours["paper"]))
+            drawn.append(_words(text.point_name(point), x + across, y + down, colours["ink"], anchor, behind=colours["paper"]))
     return drawn
 
 
