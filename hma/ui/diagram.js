@@ -155,7 +155,7 @@ export default async function ({ data: bytes, parentElement, setTriggerValue }) 
   follow(place, data.theme, setTriggerValue);
   if (isSame) return endOf(place); // The page ran again, and nothing changed.
   place.wanted = wanted;
-  place.words = data;
+  place.words = { outside: data.outside, moved: data.moved };
   place.named = `${data.name} ${data.view}`;
   place.setAttribute('aria-label', data.alt);
   place.style.height = `${data.figure.layout.height}px`;
