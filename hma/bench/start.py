@@ -41,8 +41,7 @@ const asking = setInterval(async () => {
 _EXTENSION = """const home = 'http://127.0.0.1:{port}';
 let pictured = false;
 const look = () => {{
-  const chart = document.querySelector('#early, .st-key-chart_place');
-  if (!pictured && chart && getComputedStyle(chart).backgroundImage.includes('svg')) {{
+  if (!pictured && document.querySelector('.hma-glimpse path')) {{
     pictured = true;
     requestAnimationFrame(() => {{ new Image().src = home + '/pictured?' + Math.random(); }});
   }}

@@ -141,6 +141,28 @@ const follow = (place, theme, setTriggerValue) => {
   place.asked = page === theme ? undefined : page;
 };
 
+/** Draw what is drawn at once, of points; its layer goes when the chart is there, which comes all the same where this fails. */
+const foreshow = (place, { figure }) => {
+  place.foreshown?.remove();
+  if (!figure.data.every(({ type }) => /^scatter/.test(type))) return;
+  try {
+    place.foreshown = glimpse(place.parentElement, figure, place.clicked && (key => place.clicked(key)));
+  } catch (error) {
+    console.error(error);
+  }
+};
+
+/** A point that was picked on the chart that stood here before the page did (early.js). */
+const takePick = (place, { name, figure }) => {
+  if (!window.hmaPicked || name !== 'chart') return;
+  const picker = figure.data.at(-1), at = picker.customdata.indexOf(window.hmaPicked);
+  if (at >= 0 && picker.selectedpoints[0] !== at) {
+    place.clicked(window.hmaPicked);
+    picker.selectedpoints = [at];
+  }
+  window.hmaPicked = undefined;
+};
+
 /** What Streamlit calls when the chart is taken away; also after a call that a later one has overtaken, which must go on. */
 const endOf = place => () => {
   if (place.isConnected || !place.data) return;
@@ -153,17 +175,20 @@ export default async function ({ data: bytes, parentElement, setTriggerValue }) 
   const data = JSON.parse(wanted), isSame = place.wanted === wanted;
   place.clicked = data.clickable && (key => setTriggerValue('clicked', key));
   follow(place, data.theme, setTriggerValue);
+  takePick(place, data);
   if (isSame) return endOf(place); // The page ran again, and nothing changed.
   place.wanted = wanted;
   place.words = { outside: data.outside, moved: data.moved };
   place.named = `${data.name} ${data.view}`;
   place.setAttribute('aria-label', data.alt);
   place.style.height = `${data.figure.layout.height}px`;
+  if (!window.Plotly) foreshow(place, data);
   const Plotly = await library();
   if (place.wanted !== wanted) return endOf(place);
   const buttons = data.config.displayModeBar === false ? {} : BUTTONS;
   await Plotly.react(place, data.figure.data, layoutOf(place, data), { ...data.config, ...buttons });
   if (!place._fullLayout) return endOf(place); // It was taken away meanwhile.
+  place.foreshown?.remove();
   setHome(place, data);
   if (place.isBegun) leave(place);
   else {

@@ -14,7 +14,13 @@ from streamlit.delta_generator import DeltaGenerator
 from hma.look import INK, NEUTRAL, PAGE
 
 _LETTERS = '"Source Sans", sans-serif'
-_GRID = {"light": "#e4e8ee", "dark": "#2a323e"}
+GRID = {"light": "#e4e8ee", "dark": "#2a323e"}
+
+_HERE = Path(__file__)
+GLIMPSE = f"const glimpse = (() => {{\n{_HERE.with_name('glimpse.js').read_text(encoding='utf-8')}return glimpse;\n}})();\n"
+"""Code that draws a figure before Plotly is there, as the beginning of a script that uses it."""
+
+CODE = GLIMPSE + _HERE.with_suffix(".js").read_text(encoding="utf-8")
 
 _OUTSIDE, _MOVED = "The selected point lies outside this view: show it", "Moved by hand: take it back"
 
@@ -43,8 +49,7 @@ def draw(
     marker, a point's key; the last trace shows what is selected, and follows the click at once. ``alt`` is the figure in words.
     """
     theme = st.context.theme.type or "light"
-    shown = {**figure, "layout": {**figure["layout"], "template": {"layout": _look(theme)}}}
-    data = {"figure": shown, "name": key, "alt": alt, "view": view, "theme": theme, "config": config}
+    data = {"figure": dressed(figure, theme), "name": key, "alt": alt, "view": view, "theme": theme, "config": config}
     data |= {"clickable": on_click is not None, "outside": _OUTSIDE, "moved": _MOVED}
 
     def clicked() -> None:
@@ -60,9 +65,13 @@ def draw(
         )  # fmt: skip
 
 
+def dressed(figure: Mapping[str, Any], theme: str) -> dict[str, Any]:
+    """The figure with the page's letters and colours, where it does not say them itself."""
+    return {**figure, "layout": {**figure["layout"], "template": {"layout": _look(theme)}}}
+
+
 def _look(theme: str) -> dict[str, Any]:
-    """How a figure looks on the page, where it does not say it itself: the page's letters and colours."""
-    axis = {"automargin": True, "gridcolor": _GRID[theme], "title": {"font": {"size": 14}}, "zeroline": False}
+    axis = {"automargin": True, "gridcolor": GRID[theme], "title": {"font": {"size": 14}}, "zeroline": False}
     return {
         "font": {"family": _LETTERS, "size": 12, "color": NEUTRAL[theme]},
         "paper_bgcolor": "rgba(0, 0, 0, 0)",
@@ -70,7 +79,7 @@ def _look(theme: str) -> dict[str, Any]:
         "margin": {"pad": 8},
         "xaxis": {**axis, "showgrid": False},
         "yaxis": axis,
-        "hoverlabel": {"bgcolor": PAGE[theme], "bordercolor": _GRID[theme], "font": {"color": INK[theme], "family": _LETTERS}},
+        "hoverlabel": {"bgcolor": PAGE[theme], "bordercolor": GRID[theme], "font": {"color": INK[theme], "family": _LETTERS}},
         "modebar": {"bgcolor": PAGE[theme], "color": NEUTRAL[theme], "activecolor": INK[theme]},
     }
 
@@ -78,7 +87,7 @@ def _look(theme: str) -> dict[str, Any]:
 @cache
 def _component() -> Any:
     """What draws it. Its code waits for Plotly's own, which the page has named since its first line (``hma/launch.py``)."""
-    code, style = (Path(__file__).with_suffix(suffix).read_text(encoding="utf-8") for suffix in (".js", ".css"))
     figure = '<div class="hma-diagram" role="figure" tabindex="-1"></div>'
     place = f'<div class="hma-framed">{figure}<button class="hma-back" hidden></button></div>'
-    return st.components.v2.component("diagram", html=place, css=style, js=code, isolate_styles=False)
+    style = _HERE.with_suffix(".css").read_text(encoding="utf-8")
+    return st.components.v2.component("diagram", html=place, css=style, js=CODE, isolate_styles=False)

@@ -1,17 +1,20 @@
-"""The first page's chart as a picture in the page's own HTML: on screen before a browser has run any of Streamlit's code.
+"""The first page's chart in the page's own HTML: there, and taking clicks, before a browser has run any of Streamlit's code.
 
 It stands where the page is going to have its chart, where that is known, and goes as soon as that shows its points.
 """
 
 from __future__ import annotations
 
+import json
+from html import escape
+from pathlib import Path
 from urllib.parse import parse_qs
 
 import streamlit as st
 
 from hma.board import Board
-from hma.look import PAGE
-from hma.ui import access, chart, gate, glimpse, studybar
+from hma.look import INK, NEUTRAL, PAGE
+from hma.ui import access, chart, diagram, gate, layout, state, studybar
 
 WIDE = 1100
 """Pixels from which on the study's bar takes one line, so that it is known where the chart is going to stand."""
@@ -19,30 +22,12 @@ WIDE = 1100
 _TITLE = 60
 """Letters of a title, as Markdown, that stand beside the bar's choices in one line."""
 
-_PLACE = "left: 40px; top: 152px; width: calc((100vw - 104px - var(--bar, 0px)) * 2 / 3)"
+_DARK = {colour["light"]: colour["dark"] for colour in (INK, NEUTRAL, PAGE, diagram.GRID, layout.BEHIND)}
+"""What a colour that depends on the theme is in the dark."""
 
-_LEAVE = """<script>
-(() => {
-  const early = document.getElementById('early'), tried = performance.now();
-  const bar = document.createElement('div');
-  bar.style.cssText = 'position: absolute; visibility: hidden; overflow: scroll; width: 99px';
-  document.body.append(bar);
-  early.style.setProperty('--bar', `${bar.offsetWidth - bar.clientWidth}px`);
-  bar.remove();
-  let isOwnTheme = false;
-  try { isOwnTheme = Object.keys(localStorage).some(name => name.startsWith('stActiveTheme')); } catch { /* not allowed */ }
-  const watch = () => {
-    const [app, main, place] = ['[data-testid="stApp"]', '[data-testid="stMainBlockContainer"]', '.st-key-chart_place']
-      .map(name => document.querySelector(name));
-    const isDrawn = place && (place.querySelector('.main-svg') || getComputedStyle(place).backgroundImage.includes('svg'));
-    const isOver = app?.dataset.testScriptState === 'notRunning' && main?.querySelector('.stElementContainer');
-    if (isOwnTheme || isDrawn || isOver || performance.now() - tried > 60000) early.parentElement.remove();
-    else requestAnimationFrame(watch);
-  };
-  watch();
-})();
-</script>"""
-"""Has the picture go: for the chart, where the page has none after all, and at once where a person chose another theme."""
+_CODE = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
+
+_PLACE = "left: 40px; top: 152px; width: calc((100vw - 104px - var(--bar, 0px)) * 2 / 3)"
 
 
 def part(query: str) -> str:
@@ -54,7 +39,7 @@ def part(query: str) -> str:
         return ""
     board = access.first_board()
     asked = {name: values[-1] for name, values in parse_qs(query).items()}
-    asked.pop("pinned", None)  # Its square is no part of the picture.
+    asked.pop("pinned", None)  # Its square comes with the page.
     point, size = asked.pop("point", None), asked.pop("size", board.study.size)
     if asked or not board.points or size != board.study.size or (point and board.point(point) is None):
         return ""
@@ -65,14 +50,16 @@ def part(query: str) -> str:
 
 @st.cache_resource(show_spinner=False, max_entries=1)
 def _part(made_of: tuple[str, str, int], _board: Board) -> str:
-    light, dark = (glimpse.rules(_figure(_board, theme), "#early") for theme in ("light", "dark"))
-    return (
-        f"<div><style>#early {{ display: none; position: fixed; z-index: 1; pointer-events: none; {_PLACE}; }} "
-        f"@media (min-width: {WIDE}px) {{ #early {{ display: block; }} }} {light} "
-        f"@media (prefers-color-scheme: dark) {{ body {{ background: {PAGE['dark']}; }} {dark} }}</style>"
-        f'<div id="early" aria-hidden="true"></div></div>{_LEAVE}'
+    chosen = state.first(_board)
+    made = chart.figure(
+        _board.points, _board.front, (_board.reference, _board.policy), chosen.key if chosen else None, reward=_board.study.reward
     )
-
-
-def _figure(board: Board, theme: str) -> dict:
-    return chart.figure(board.points, board.front, (board.reference, board.policy), theme=theme)
+    given = json.dumps(diagram.dressed(made, "light")).replace("<", "\\u003c")
+    return (
+        f"<style>#early {{ display: none; position: fixed; z-index: 1; height: {layout.HEIGHT}px; {_PLACE}; "
+        f"background: {PAGE['light']}; }} @media (min-width: {WIDE}px) {{ #early {{ display: block; }} }} "
+        f"@media (prefers-color-scheme: dark) {{ body, #early {{ background: {PAGE['dark']}; }} }}</style>"
+        f'<div id="early" aria-hidden="true"></div>'
+        f'<script type="application/json" id="early-figure" data-dark="{escape(json.dumps(_DARK))}">{given}</script>'
+        f"<script>(() => {{{diagram.GLIMPSE}{_CODE}}})();</script>"
+    )

@@ -9,7 +9,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from hma import look, text
 from hma.board import Board
-from hma.ui import access, chart, diagram, glimpse, state
+from hma.ui import access, chart, diagram, state
 
 RANGES = {"all": "All", "front": "Front", "near": "Near selection"}
 BARS = {"none": "None", "front": "Front", "all": "All"}
@@ -17,16 +17,11 @@ PLACE = "chart_place"
 
 
 def show(board: Board) -> DeltaGenerator:
-    """The chart's settings, its place, and the line of facts under it; the place, to be drawn in when the page is there.
-
-    A browser reads the chart's code, which takes it longer than all the rest, as soon as there is a chart to draw. Before that
-    it shows a picture in the place, and the rest of the page.
-    """
+    """The chart's settings, its place, and the line of facts under it; the place, to be drawn in when the page is there."""
     with st.container(key="plot", gap="xsmall"):
         range_mode, bars = _settings()
         _make_figure(board, range_mode, bars)
         place = st.container(key=PLACE)
-        place.html(st.session_state["glimpse"])
         with st.container(key="facts"):
             st.caption(_facts(board))
     return place
@@ -61,8 +56,8 @@ def _setting(label: str, options: Mapping[str, str], default: str, key: str) -> 
 
 
 def _make_figure(board: Board, range_mode: str, bars: str) -> None:
-    """The figure, made again only when results, settings or the selection changed; its picture, which shows no selection, and all
-    that takes long, only when results or settings did. Each is kept with what it is of, in one: a run may end at every write.
+    """The figure, made again only when results, settings or the selection changed; all that takes long, only when results or
+    settings did. Each is kept with what it is of, in one: a run may end at every write.
     """
     view, pinned = state.view(), state.pinned(board)
     theme = st.context.theme.type or "light"
@@ -72,8 +67,8 @@ def _make_figure(board: Board, range_mode: str, bars: str) -> None:
     if st.session_state.get("plane", (None,))[0] != plane_of:
         ends = board.reference, board.policy
         made = chart.plane(board.points, board.front, ends, range_mode, bars, theme, board.study.reward, near)
-        st.session_state["plane"] = plane_of, made, glimpse.sheet(made, PLACE)
-    _, plane, st.session_state["glimpse"] = st.session_state["plane"]
+        st.session_state["plane"] = plane_of, made
+    _, plane = st.session_state["plane"]
     figure_of = (plane_of, view.selected, pinned.key if pinned else None)
     if st.session_state.get("figure", (None,))[0] != figure_of:
         made = chart.selecting(plane, board.point(view.selected), pinned, bars, theme)

@@ -149,7 +149,7 @@ def settle(board: Board) -> View:
     now = view()
     if board.point(now.selected) is None:
         same = _same_recipe(board)
-        chosen = same or board.suggested or board.nearest_mean(START)
+        chosen = same or first(board)
         key = chosen.key if chosen else None
         # What was chosen is not forgotten where it was not measured.
         st.session_state["stand_in"] = key if same is None and "selected_recipe" in st.session_state else None
@@ -161,6 +161,11 @@ def settle(board: Board) -> View:
     if selected is not None and stand_in() is None:
         st.session_state["selected_recipe"] = selected.recipe
     return now
+
+
+def first(board: Board) -> Point | None:
+    """The point that a person who chose none sees selected."""
+    return board.suggested or board.nearest_mean(START)
 
 
 def stand_in() -> Recipe | None:

@@ -10,8 +10,6 @@ from hma.ui import diagram
 from tests.browser.conftest import wait_until
 
 PLOTLY = Path(find_spec("plotly").submodule_search_locations[0]) / "package_data" / "plotly.min.js"
-CODE = Path(diagram.__file__).with_suffix(".js").read_text()
-
 PLACE = '<div id="parent" style="width: 700px"><div class="hma-diagram"></div><button hidden></button></div>'
 LOAD = """async code => {
   const draw = (await import(URL.createObjectURL(new Blob([code], {type: 'text/javascript'})))).default;
@@ -27,7 +25,7 @@ def page(chromium):
     context = chromium.new_context(viewport={"width": 800, "height": 500})
     page = context.new_page()
     page.set_content(PLACE)
-    page.evaluate(LOAD, CODE)
+    page.evaluate(LOAD, diagram.CODE)
     yield page
     context.close()
 
@@ -224,7 +222,7 @@ def test_a_call_that_was_overtaken_leaves_the_chart_to_the_later_one_and_the_end
 def test_code_that_does_not_come_is_said_and_asked_for_again_by_the_next_figure(page):
     page.route("**/plotly.min.js", lambda route: route.abort())
     page.goto("data:text/html," + PLACE)
-    page.evaluate(LOAD, CODE)
+    page.evaluate(LOAD, diagram.CODE)
     fails = "async text => { try { await window.draw(text); } catch (error) { return error.message; } }"
     assert "The chart's code did not come" in page.evaluate(fails, given())
     page.add_script_tag(path=PLOTLY)

@@ -1,14 +1,16 @@
-"""The picture in the page's own HTML: there where the first page shows the same points in the same place, and nowhere else."""
+"""The chart in the page's own HTML: there where the first page shows the same points in the same place, and nowhere else."""
 
+import json
 import re
 from dataclasses import replace
-from urllib.parse import unquote
+from html import unescape
 
 import pytest
 import streamlit as st
 
+from hma.core.study import Axis
 from hma.store import Store
-from hma.ui import access, early, gate
+from hma.ui import access, chart, diagram, early, gate, state
 from tests.ui import world
 
 
@@ -18,11 +20,33 @@ def started(app, study):
     return study
 
 
-def test_it_holds_a_dot_for_every_point_light_and_dark(started, filled):
-    pictures = re.findall(r'url\("data:image/svg\+xml,([^"]*)"\)', early.part(""))
-    assert len(pictures) == 2 and pictures[0] != pictures[1]
-    count = len(Store(filled).points(started))
-    assert [len(re.findall(r"h0", unquote(picture))) for picture in pictures] == [count, count]
+def figure_in(html):
+    """The figure in the page, and what its colours are in the dark."""
+    dark, text = re.search(
+        r'<script type="application/json" id="early-figure" data-dark="([^"]*)">([^<]*)</script>', html
+    ).groups()
+    return text, json.loads(unescape(dark))
+
+
+def test_it_holds_every_point_light_and_dark(started, filled):
+    text, dark = figure_in(early.part(""))
+    board = access.first_board()
+    keys = {point.key for point in Store(filled).points(started)}
+    assert set(json.loads(text)["data"][-1]["customdata"]) == keys
+    for light, own in dark.items():
+        text = text.replace(light, own)
+    chosen = state.first(board).key
+    wanted = chart.figure(board.points, board.front, (board.reference, board.policy), chosen, theme="dark", reward=started.reward)
+    assert json.loads(text) == json.loads(json.dumps(diagram.dressed(wanted, "dark")))
+
+
+def test_no_name_in_it_can_end_the_script_that_it_is_in(started, monkeypatch):
+    found = access.first_board()
+    trap = Axis("reward", "</script><script>window.hurt = 1</script><!--", "points")
+    st.cache_resource.clear()
+    monkeypatch.setattr(access, "first_board", lambda: replace(found, study=replace(found.study, reward=trap)))
+    text, _ = figure_in(early.part(""))
+    assert "&lt;/script&gt;" in json.loads(text)["layout"]["xaxis"]["title"]["text"]
 
 
 def test_a_new_point_is_on_the_next_picture(started, store_path):

@@ -1,0 +1,122 @@
+"""The chart is there, and takes clicks, before the browser has run Streamlit's code or read Plotly's; and nothing jumps."""
+
+import io
+
+import pytest
+from PIL import Image
+
+from tests.browser.conftest import PATIENCE, SCREENSHOTS, wait_until
+
+BOX = "() => document.querySelector('.st-key-chart_place').getBoundingClientRect().toJSON()"
+FIRST_OPEN_CIRCLE = """place => {
+  const layer = document.querySelector(`${place} .hma-glimpse`).getBoundingClientRect();
+  const circles = [...document.querySelectorAll(`${place} path[fill=none]`)].find(path => /^M[-\\d. ]+m-[\\d.]+ 0a/.test(path.getAttribute('d')));
+  const [, x, y] = circles.getAttribute('d').match(/^M([-\\d.]+) ([-\\d.]+)m/);
+  return [layer.left + Number(x), layer.top + Number(y)];
+}"""
+
+
+@pytest.fixture
+def open_held(chromium, server, open_page):
+    """Opens the page with what this pattern names held back, and gives it with what lets go of it."""
+    open_page()  # The app has read its points.
+    contexts = []
+
+    def opened(pattern, query="", size=(1280, 800), scheme="light"):
+        context = chromium.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
+        contexts.append(context)
+        context.set_default_timeout(1000 * PATIENCE)
+        page, held, released = context.new_page(), [], []
+        page.route(pattern, lambda route: route.continue_() if released else held.append(route))
+        wait_until(lambda: has_early(page, f"{server.url}/{query}"), PATIENCE, "the chart to come with the page")
+
+        def release():
+            released.append(True)
+            for route in held:
+                route.continue_()
+
+        return page, release
+
+    yield opened
+    for context in contexts:
+        context.close()
+
+
+def has_early(page, address):
+    """Whether the page comes with its chart: it does not wait for it where the machine is busy."""
+    page.goto(address, wait_until="commit")
+    page.wait_for_selector("#root", state="attached")
+    return page.query_selector("#early") is not None
+
+
+def coloured(page, place=".st-key-chart_place"):
+    """How many pixels of the chart's place have a colour that is no grey."""
+    shot = Image.open(io.BytesIO(page.locator(place).screenshot())).convert("RGB")
+    return sum(max(pixel) - min(pixel) > 60 for pixel in shot.getdata())
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_points_are_on_screen_before_any_script_and_where_they_stay(open_held, store, study, scheme):
+    point = store.points(study)[7].key
+    page, release = open_held("**/static/js/index.*.js", f"?point={point}", scheme=scheme)
+    assert not page.query_selector("[data-testid=stApp]")
+    assert coloured(page, "#early") > 500
+    before = page.evaluate(BOX.replace(".st-key-chart_place", "#early"))
+    page.screenshot(path=SCREENSHOTS / f"early-{scheme}.png")
+
+    release()
+    page.wait_for_selector(".st-key-chart .scatterlayer .point")
+    page.wait_for_selector("#early", state="detached")
+    after = page.evaluate(BOX)
+    assert [before[name] for name in ("x", "y", "width", "height")] == pytest.approx(
+        [after[name] for name in ("x", "y", "width", "height")], abs=1
+    )
+
+
+def test_a_click_before_the_page_is_there_is_taken(open_held, store, study):
+    page, release = open_held("**/static/js/index.*.js")
+    page.mouse.click(*page.evaluate(FIRST_OPEN_CIRCLE, "#early"))
+    key = page.evaluate("() => window.hmaPicked")
+    assert key in {point.key for point in store.points(study)}
+    said = page.locator("#early .hma-hover").inner_text().splitlines()[0]
+
+    release()
+    page.get_by_text(f"Measured: {said}").first.wait_for()
+    page.wait_for_selector(".st-key-chart .scatterlayer .point")
+    ringed = "() => { const ring = document.querySelector('.js-plotly-plot').data.at(-1); return ring.customdata[ring.selectedpoints[0]]; }"
+    assert page.evaluate(ringed) == key
+    assert f"point={key}" in page.url
+
+
+@pytest.mark.parametrize("size", [(1280, 800), (390, 844)], ids=["wide", "narrow"])
+def test_while_plotly_is_read_the_chart_takes_clicks_in_its_place_and_nothing_jumps(open_held, size):
+    page, release = open_held("**/plotly.min.js*", size=size)
+    page.wait_for_selector(".st-key-chart_place .hma-glimpse")
+    page.wait_for_selector("#early", state="detached")
+    page.wait_for_selector(".st-key-facts")
+    assert not page.query_selector(".main-svg")
+    assert coloured(page) > 500
+    before = page.evaluate(BOX)
+    page.locator(".st-key-chart_place").scroll_into_view_if_needed()
+    page.mouse.click(*page.evaluate(FIRST_OPEN_CIRCLE, ".st-key-chart_place"))
+    said = page.locator(".st-key-chart_place .hma-hover").inner_text().splitlines()[0]
+    page.get_by_text(f"Measured: {said}").first.wait_for()
+    assert not page.query_selector(".main-svg")
+
+    release()
+    page.wait_for_selector(".st-key-chart .scatterlayer .point")
+    page.wait_for_selector(".hma-glimpse", state="detached")
+    after = page.evaluate(BOX)
+    assert (before["x"], before["width"], before["height"]) == (after["x"], after["width"], after["height"])
+
+
+def test_compared_fronts_are_there_before_plotly_too(chromium, server):
+    context = chromium.new_context(viewport={"width": 1280, "height": 800})
+    context.set_default_timeout(1000 * PATIENCE)
+    page = context.new_page()
+    page.route("**/plotly.min.js*", lambda route: None)
+    page.goto(f"{server.url}/compare", wait_until="commit")
+    page.wait_for_selector(".st-key-contest_chart .hma-glimpse path", state="attached")
+    assert coloured(page, ".st-key-contest_chart") > 500
+    page.unroute_all()
+    context.close()
