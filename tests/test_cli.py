@@ -232,7 +232,7 @@ def test_an_address_that_is_not_this_machines_is_said_and_exits_2(address):
         (("bench", "point"), "the share of the work that is not the model's own forward passes"),
         (("bench", "merge"), "against plain copies on the same device"),
         (("bench", "merge"), "in host memory, or only where they differ"),
-        (("bench", "start"), "to the first marker on its chart"),
+        (("bench", "start"), "to its first chart, which takes clicks"),
         (("bench", "button"), "from the button to the new point"),
         (("bench", "export"), "against reading both ends and writing as many bytes"),
         (("bench", "prefix"), "read once for all of them, against a row for each"),

@@ -1,4 +1,4 @@
-"""From the start of the app to its first chart, and to the picture that stands in for it, in a browser that nobody looks into."""
+"""From the start of the app to its first chart, and to Plotly's of the same, in a browser that nobody looks into."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ const asking = setInterval(async () => {
 """The page from which the browser goes to the app, as soon as that answers."""
 
 _EXTENSION = """const home = 'http://127.0.0.1:{port}';
-let pictured = false;
+let isThere = false;
 const look = () => {{
-  if (!pictured && document.querySelector('.hma-glimpse path')) {{
-    pictured = true;
-    requestAnimationFrame(() => {{ new Image().src = home + '/pictured?' + Math.random(); }});
+  if (!isThere && document.querySelector('.hma-glimpse path')) {{
+    isThere = true;
+    requestAnimationFrame(() => {{ new Image().src = home + '/first?' + Math.random(); }});
   }}
   if (!document.querySelector('.scatterlayer .point')) return requestAnimationFrame(look);
   new Image().src = home + '/drawn?' + Math.random();
@@ -51,7 +51,7 @@ const look = () => {{
 }};
 if (location.origin != home) look();
 """
-"""Says when the picture and the first marker are there. With a debugger V8 reads the chart's code several times."""
+"""Says when the first chart and Plotly's first marker are there. With a debugger V8 reads Plotly's code several times."""
 
 
 def start(
@@ -59,7 +59,7 @@ def start(
     busy: Annotated[bool, typer.Option("--busy", help="Keep every core busy with other work meanwhile.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")] = False,
 ) -> None:
-    """In a real browser: from the start of the app's process to the first marker on its chart, and to the picture before it.
+    """In a real browser: from the start of the app to its first chart, which takes clicks, and to Plotly's first marker.
 
     A cold start is a person's first, with nothing in the browser's cache; a warm one any later. Both are set
     against a page of the same libraries that does nothing but draw as many markers. Needs Chromium.
@@ -79,38 +79,38 @@ def start(
             for kind, taken in (("cold", cold), ("warm", warm)):
                 seconds[f"{kind} {who}"] = [drawn for drawn, _ in taken]
                 if who == "app":
-                    seconds[f"{kind} picture"] = [pictured for _, pictured in taken]
+                    seconds[f"{kind} first"] = [first for _, first in taken]
     medians = {name: statistics.median(values) for name, values in seconds.items()}
     if as_json:
         print(json.dumps({"medians": medians, "seconds": seconds, "machine": machine}))
         return
     for kind in ("cold", "warm"):
-        ours, bare, picture = (medians[f"{kind} {name}"] for name in ("app", "bare", "picture"))
-        all_of = ", ".join(f"{value:.2f}" for value in seconds[f"{kind} app"])
+        first, plotly, bare = (medians[f"{kind} {name}"] for name in ("first", "app", "bare"))
+        all_of = ", ".join(f"{value:.2f}" for value in seconds[f"{kind} first"])
         Console(highlight=False, soft_wrap=True).print(
-            f"Start to first chart, {kind} browser cache: {ours:.2f} s, {ours / bare:.2f} times a bare page of the same "
-            f"libraries ({bare:.2f} s); a picture of it after {picture:.2f} s ({picture / bare:.2f} times). Median of {all_of}; "
+            f"Start to first chart, {kind} browser cache: {first:.2f} s, {first / bare:.2f} times a bare page of the same "
+            f"libraries ({bare:.2f} s); drawn by Plotly after {plotly:.2f} s ({plotly / bare:.2f} times). Median of {all_of}; "
             f"{machine}."
         )
 
 
 def _starts(command: Callable[[int], Sequence[str]], count: int) -> list[tuple[float, float]]:
-    """Seconds to the chart and to its picture, of ``count`` starts at one port, in one browser with an empty profile.
+    """Seconds to Plotly's chart and to the first, of ``count`` starts at one port, in one browser with an empty profile.
 
-    A page without a picture has the chart's own.
+    Where there is none before, Plotly's is the first.
     """
     port = serving.free_port()
     with _Home() as home, _browser(home.port):
         seconds = []
         for _ in range(count):
             home.drawn.clear()
-            home.pictured_at = 0.0
+            home.first_at = 0.0
             started = time.perf_counter()
             with serving.served(command(port), port) as address:
                 home.next = address
                 if not home.drawn.wait(60):
                     raise MeasureError("The browser drew no chart within 60 s.")
-                seconds.append((home.drawn_at - started, (home.pictured_at or home.drawn_at) - started))
+                seconds.append((home.drawn_at - started, (home.first_at or home.drawn_at) - started))
                 home.next = ""
                 time.sleep(2.5)  # The browser goes home, and writes its caches.
         return seconds
@@ -122,7 +122,7 @@ class _Home(http.server.ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Answer)
         self.port = self.server_address[1]
-        self.next, self.drawn, self.drawn_at, self.pictured_at = "", threading.Event(), 0.0, 0.0
+        self.next, self.drawn, self.drawn_at, self.first_at = "", threading.Event(), 0.0, 0.0
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     def __exit__(self, *error: object) -> None:
@@ -134,8 +134,8 @@ class _Answer(http.server.BaseHTTPRequestHandler):
     server: _Home
 
     def do_GET(self) -> None:
-        if self.path.startswith("/pictured"):
-            self.server.pictured_at = time.perf_counter()
+        if self.path.startswith("/first"):
+            self.server.first_at = time.perf_counter()
         if self.path.startswith("/drawn"):
             self.server.drawn_at = time.perf_counter()
             self.server.drawn.set()

@@ -12,6 +12,7 @@ from hma.board import Board
 from hma.core.partition import Partition
 from hma.core.point import Point
 from hma.core.recipe import Recipe
+from hma.core.study import Study
 from hma.ui import access, blocks, ghost, progress, state, sure
 from hma.ui.guard import shown
 
@@ -46,10 +47,10 @@ def measure(board: Board, *recipes: Recipe) -> None:
         submit(board, *recipes)
 
 
-def are_waited_for(board: Board, *recipes: Recipe) -> bool:
+def are_waited_for(study: Study, *recipes: Recipe) -> bool:
     """Whether all of these are asked for already, by whomever, and not there yet."""
     waiting = {job.key for job in access.engine().jobs() if not job.is_over}
-    return waiting >= {board.study.point_key(recipe) for recipe in recipes}
+    return waiting >= {study.point_key(recipe) for recipe in recipes}
 
 
 def ends_missing(board: Board) -> list[Recipe]:

@@ -86,7 +86,7 @@ def _look(theme: str) -> dict[str, Any]:
 
 @cache
 def _component() -> Any:
-    """What draws it. Its code waits for Plotly's own, which the page has named since its first line (``hma/launch.py``)."""
+    """What draws it. Its code waits for Plotly's own, which the page has named since its first line (``hma/asgi.py``)."""
     figure = '<div class="hma-diagram" role="figure" tabindex="-1"></div>'
     place = f'<div class="hma-framed">{figure}<button class="hma-back" hidden></button></div>'
     style = _HERE.with_suffix(".css").read_text(encoding="utf-8")

@@ -12,18 +12,25 @@ const widthOfBar = () => {
   return width;
 };
 
-/** Whether a person chose another theme than their system's, which only Streamlit's own code knows how to draw. */
-const isOwnTheme = () => {
-  try { return Object.keys(localStorage).some(name => name.startsWith('stActiveTheme')); } catch { return false; /* not allowed */ }
+/** Whether the page is going to be dark: as a person chose it before, where Streamlit keeps that, else as their system is. */
+const isDark = () => {
+  let chosen;
+  try { chosen = JSON.parse(localStorage.getItem(`stActiveTheme-${location.pathname}-v2`)); } catch { /* Not allowed. */ }
+  return chosen === 'Dark' || (chosen !== 'Light' && matchMedia('(prefers-color-scheme: dark)').matches);
 };
 
-/** The figure in the system's theme, with the ring about the point that the address names. */
-const figureOf = (text, dark) => {
-  const isDark = matchMedia('(prefers-color-scheme: dark)').matches, linked = new URLSearchParams(location.search).get('point');
-  const figure = JSON.parse(isDark ? Object.entries(dark).reduce((all, [light, own]) => all.replaceAll(light, own), text) : text);
-  const picker = figure.data.at(-1);
+/** The figure in the page's theme, with the ring about the point that the address names. */
+const figureOf = ({ textContent: text, dataset: { dark } }) => {
+  const colours = isDark() ? Object.entries(JSON.parse(dark)) : [];
+  const figure = JSON.parse(colours.reduce((all, [light, own]) => all.replaceAll(light, own), text));
+  const picker = figure.data.at(-1), linked = new URLSearchParams(location.search).get('point');
   if (linked) picker.selectedpoints = [picker.customdata.indexOf(linked)];
   return figure;
+};
+
+const leave = () => {
+  document.body.style.background = '';
+  early.remove();
 };
 
 /** Stay where the page has its chart, and go when that is drawn, or where the page has none after all. */
@@ -31,16 +38,14 @@ const follow = () => {
   const [app, main, place] = ['[data-testid="stApp"]', '[data-testid="stMainBlockContainer"]', '.st-key-chart_place']
     .map(name => document.querySelector(name));
   const isOver = !place && app?.dataset.testScriptState === 'notRunning' && main?.querySelector('.stElementContainer');
-  if (isOver || place?.querySelector('.main-svg, .hma-glimpse') || performance.now() - began > 60000) return early.remove();
+  if (isOver || place?.querySelector('.main-svg, .hma-glimpse') || performance.now() - began > 60000) return leave();
   const { left, top, width } = place?.getBoundingClientRect() ?? {};
   if (width) Object.assign(early.style, { display: 'block', left: `${left}px`, top: `${top}px`, width: `${width}px` });
   requestAnimationFrame(follow);
 };
 
-if (isOwnTheme()) early.remove();
-else {
-  early.style.setProperty('--bar', `${widthOfBar()}px`);
-  const given = document.getElementById('early-figure');
-  glimpse(early, figureOf(given.textContent, JSON.parse(given.dataset.dark)), key => { window.hmaPicked = key; });
-  follow();
-}
+const figure = figureOf(document.getElementById('early-figure'));
+early.style.background = document.body.style.background = figure.layout.template.layout.hoverlabel.bgcolor;
+early.style.setProperty('--bar', `${widthOfBar()}px`);
+glimpse(early, figure, key => { window.hmaPicked = key; });
+follow();

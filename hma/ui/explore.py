@@ -8,7 +8,7 @@ import streamlit as st
 
 from hma.board import Board
 from hma.core.study import Study
-from hma.ui import access, answers, controls, pinned, plot, selection, state, sure, table
+from hma.ui import access, answers, controls, onward, pinned, plot, selection, state, sure, table
 from hma.ui.guard import shown
 
 _BEGIN = "Begin with the two ends: the model before RLHF and the one after."
@@ -100,12 +100,12 @@ def _ends_button(board: Board, label: str, kind: str) -> None:
     missing = controls.ends_missing(board)
     st.button(
         label, type=kind, on_click=controls.measure, args=(board, *missing), key="measure_ends",
-        disabled=controls.are_waited_for(board, *missing),
+        disabled=controls.are_waited_for(board.study, *missing),
     )  # fmt: skip
 
 
 def _selected(board: Board) -> None:
-    """What the selected point says, its scores, how sure its place is, its link, and a second point to pin beside it.
+    """What the selected point says, its scores, how sure its place is, where to go from it, and a second point to pin beside it.
 
     All of it under the chart, for beside it the sliders' column keeps room for what is predicted.
     """
@@ -122,6 +122,9 @@ def _selected(board: Board) -> None:
             sure.show_place(board, point)
         with right:
             sure.show_robust(board, point)
+        with st.container(horizontal=True, gap="small", vertical_alignment="center", key="onward"):
+            onward.to_test(board, point)
+            onward.to_export()
             _link(board)
         pinned.show(board, point)
 

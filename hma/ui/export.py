@@ -14,7 +14,7 @@ from hma.board import Board
 from hma.core.point import Point
 from hma.core.study import Study
 from hma.errors import ExportError, HmaError
-from hma.ui import access, away, exported, progress, selection, state, table
+from hma.ui import access, away, exported, onward, progress, selection, state, table
 from hma.ui.guard import shown
 from hma.ui.studybar import SPLITS
 
@@ -132,7 +132,11 @@ def _chosen(board: Board) -> list[Point]:
         return [point for key in keys if (point := board.point(key))]
     table.choose(board)
     selected = board.point(state.view().selected)
-    return [selected] if selected else []
+    if selected is None:
+        return []
+    st.caption(table.shares(selected))
+    onward.to_test(board, selected)
+    return [selected]
 
 
 def _names(points: Sequence[Point]) -> dict[str, str]:

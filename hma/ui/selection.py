@@ -90,5 +90,5 @@ def _say_stand_in(board: Board) -> None:
         if not access.is_read_only():
             st.button(
                 f"Measure {name} here", key="measure_stand_in", on_click=controls.measure, args=(board, recipe), width="content",
-                disabled=controls.are_waited_for(board, recipe),
+                disabled=controls.are_waited_for(board.study, recipe),
             )  # fmt: skip

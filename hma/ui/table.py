@@ -131,18 +131,23 @@ def shown_difference(found: Difference) -> str:
     return shown if found.is_shown else f'<span class="hma-faint">{shown}</span>'
 
 
-def _origin(board: Board, point: Point) -> str:
+def shares(point: Point) -> str:
+    """A point's shares in words: each with its block's name, and as they were after rounding."""
     names = point.recipe.partition.block_names()
-    shares = ", ".join(f"{n} {text.alpha(a)}" for n, a in zip(names, point.recipe.alphas, strict=True))
-    shares += "".join(f", {part}" for part in text.beside_alphas(point.recipe))
+    said = ", ".join(f"{n} {text.alpha(a)}" for n, a in zip(names, point.recipe.alphas, strict=True))
+    said += "".join(f", {part}" for part in text.beside_alphas(point.recipe))
     if point.effective_alphas:
-        shares += f" (effective {', '.join(f'{a:.3f}' for a in point.effective_alphas)})"
+        said += f" (effective {', '.join(f'{a:.3f}' for a in point.effective_alphas)})"
+    return f"Share of pre-RLHF weights: {said}."
+
+
+def _origin(board: Board, point: Point) -> str:
     when = point.measured_at[:16].replace("T", " ")
     by = text.plain(measured_by(point.method))
     suggested = board.suggested
     knee = "The suggested point, the knee of the front. " if suggested and suggested.key == point.key else ""
     return (
-        f"{knee}Share of pre-RLHF weights: {shares}. Measured {text.plain(when)} UTC by {by} on {text.plain(point.device)}, in "
+        f"{knee}{shares(point)} Measured {text.plain(when)} UTC by {by} on {text.plain(point.device)}, in "
         f"{point.elapsed_seconds:.1f} s. Small figures are 95 % intervals; tax is the reference's ability minus this one's, "
         f"paired on the same {board.study.num_items} {board.study.split} items, faint where its interval holds zero. Mean "
         "ability is our own aggregate: the plain mean of the groups."

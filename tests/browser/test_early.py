@@ -5,13 +5,13 @@ import io
 import pytest
 from PIL import Image
 
-from tests.browser.conftest import PATIENCE, SCREENSHOTS, wait_until
+from tests.browser.conftest import PATIENCE, SCREENSHOTS, Server, wait_until
 
 BOX = "() => document.querySelector('.st-key-chart_place').getBoundingClientRect().toJSON()"
 FIRST_OPEN_CIRCLE = """place => {
   const layer = document.querySelector(`${place} .hma-glimpse`).getBoundingClientRect();
-  const circles = [...document.querySelectorAll(`${place} path[fill=none]`)].find(path => /^M[-\\d. ]+m-[\\d.]+ 0a/.test(path.getAttribute('d')));
-  const [, x, y] = circles.getAttribute('d').match(/^M([-\\d.]+) ([-\\d.]+)m/);
+  const drawn = [...document.querySelectorAll(`${place} path[fill=none]`)].map(path => path.getAttribute('d'));
+  const [, x, y] = drawn.find(d => /^M[-\\d. ]+m-[\\d.]+ 0a/.test(d)).match(/^M([-\\d.]+) ([-\\d.]+)m/);
   return [layer.left + Number(x), layer.top + Number(y)];
 }"""
 
@@ -55,6 +55,20 @@ def coloured(page, place=".st-key-chart_place"):
     return sum(max(pixel) - min(pixel) > 60 for pixel in shot.getdata())
 
 
+def test_a_page_that_is_asked_for_while_the_app_starts_has_it_as_soon_as_its_points_are_read(chromium, study, store):
+    starting = Server(study, store)
+    page = chromium.new_page()
+    page.set_default_timeout(1000 * PATIENCE)
+    page.route("**/static/js/index.*.js", lambda route: None)
+    asked = page.goto(starting.url, wait_until="commit").text()
+    page.wait_for_selector("#early path", state="attached")
+    page.unroute_all()
+    page.close()
+    starting.process.terminate()
+    starting.process.wait(timeout=20)
+    assert 'id="early"' not in asked
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_points_are_on_screen_before_any_script_and_where_they_stay(open_held, store, study, scheme):
     point = store.points(study)[7].key
@@ -73,6 +87,17 @@ def test_the_points_are_on_screen_before_any_script_and_where_they_stay(open_hel
     )
 
 
+@pytest.mark.parametrize(("chosen", "paper"), [("System", 255), ("Light", 255), ("Dark", 18)])
+def test_who_was_here_before_has_the_chart_as_soon_and_in_the_theme_they_chose(open_held, chosen, paper):
+    page, _ = open_held("**/static/js/index.*.js")
+    page.evaluate("chosen => localStorage.setItem('stActiveTheme-/-v2', JSON.stringify(chosen))", chosen)
+    page.reload(wait_until="commit")
+    page.wait_for_selector("#early path", state="attached")
+    shot = Image.open(io.BytesIO(page.locator("#early").screenshot())).convert("RGB")
+    assert shot.getpixel((30, 20))[0] == paper
+    assert coloured(page, "#early") > 500
+
+
 def test_a_click_before_the_page_is_there_is_taken(open_held, store, study):
     page, release = open_held("**/static/js/index.*.js")
     page.mouse.click(*page.evaluate(FIRST_OPEN_CIRCLE, "#early"))
@@ -83,8 +108,8 @@ def test_a_click_before_the_page_is_there_is_taken(open_held, store, study):
     release()
     page.get_by_text(f"Measured: {said}").first.wait_for()
     page.wait_for_selector(".st-key-chart .scatterlayer .point")
-    ringed = "() => { const ring = document.querySelector('.js-plotly-plot').data.at(-1); return ring.customdata[ring.selectedpoints[0]]; }"
-    assert page.evaluate(ringed) == key
+    ring = page.evaluate("() => document.querySelector('.js-plotly-plot').data.at(-1)")
+    assert [ring["customdata"][at] for at in ring["selectedpoints"]] == [key]
     assert f"point={key}" in page.url
 
 
