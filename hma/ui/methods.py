@@ -50,12 +50,14 @@ def _settings(board: Board, name: str) -> None:
         return
     _say_items(board.study, plan)
     missing = _missing(board, plan)
-    going = any((run.study, run.plan) == (board.study, plan) and not run.is_over for run in access.runs().all())
+    same = [run for run in access.runs().all() if (run.study, run.plan) == (board.study, plan)]
+    going, ended_early = any(not run.is_over for run in same), any(run.state in ("cancelled", "failed") for run in same)
     if not access.is_read_only():
         st.button(
             "Start", type="primary", key="start", disabled=going or missing == 0, on_click=_start, args=(board.study, plan),
         )  # fmt: skip
-    st.caption("It is among the runs below." if going else _cost(board, plan, missing))
+    again = " The same was begun before: Start does what Go on does below." if ended_early and missing != 0 else ""
+    st.caption("It is among the runs below." if going else _cost(board, plan, missing) + again)
     sure.show_power(board)
 
 

@@ -155,8 +155,8 @@ def _said(run: Run) -> str:
         "running": f"{count} so far." + (_PAUSING if _is_pausing(run) else ""),
         "paused": f"{count} so far. Nothing is done until it is resumed.",
         "finished": f"{text.count(run.done, 'point')}; {'it stands' if run.done == 1 else 'they stand'} on Explore{size}.",
-        "cancelled": f"{text.plain(run.message)} {count}. {kept}",
-        "failed": f"{count}. {kept} {text.plain(run.message)}",
+        "cancelled": f"{text.plain(run.message)} It had come through {count}. {kept}",
+        "failed": f"It had come through {count}. {kept} {text.plain(run.message)}",
     }[run.state]
 
 

@@ -116,13 +116,14 @@ def test_a_run_is_cancelled_and_goes_on_and_every_session_sees_it(page, app):
     assert not runs.is_stopping(runs.all()[0].id)
     button(other, f"{stop}_sure").click().run()
     over(test, "cancelled")
-    assert "of 4 points. What is finished is kept." in everything(test)
+    assert "It had come through" in everything(test) and "of 4 points. What is finished is kept." in everything(test)
+    assert "The same was begun before: Start does what Go on does below." in everything(test)
     test.switch_page("pages/explore.py").run()
     assert calm(test) and not test.info  # What becomes of a run is told beside it.
     test.switch_page("pages/methods.py").run()
     button(test, f"go_on_{runs.all()[0].id}").click().run()
     over(test, "finished")
-    assert "4 points; they stand on Explore." in everything(test)
+    assert "4 points; they stand on Explore." in everything(test) and "Start does" not in everything(test)
     assert len(runs.all()) == 1
 
 
