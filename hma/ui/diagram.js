@@ -42,6 +42,11 @@ const ring = (Plotly, place, key) => {
   if (at >= 0) Plotly.restyle(place, { selectedpoints: [[at]] }, [picker]).then(() => look(place));
 };
 
+const pick = (Plotly, place, key) => {
+  ring(Plotly, place, key);
+  place.clicked(key);
+};
+
 /** As large as its place is, whose size may change; an axis that was moved by hand stays while the view is the same. */
 const layoutOf = (place, { figure: { layout: { height, ...layout } }, view }) => {
   const before = place._fullLayout, isSame = before?.uirevision === view;
@@ -123,8 +128,7 @@ const begin = (Plotly, place) => {
   place.on('plotly_click', event => {
     const key = event.points[0]?.customdata;
     if (!key || !place.clicked || performance.now() - place.ledHome < 500) return; // A double click's second lands elsewhere.
-    ring(Plotly, place, key);
-    place.clicked(key);
+    pick(Plotly, place, key);
   });
   place.on('plotly_doubleclick', () => { place.ledHome = performance.now(); });
   place.on('plotly_relayout', () => { forgetMoves(place); leave(place); look(place); });
@@ -147,20 +151,25 @@ const foreshow = (place, { figure }) => {
   if (!figure.data.every(({ type }) => /^scatter/.test(type))) return;
   try {
     place.foreshown = glimpse(place.parentElement, figure, place.clicked && (key => place.clicked(key)));
+    window.dispatchEvent(new Event('hma-drawn')); // What stood here before may go.
   } catch (error) {
     console.error(error);
   }
 };
 
-/** A point that was picked on the chart that stood here before the page did (early.js). */
-const takePick = (place, { name, figure }) => {
-  if (!window.hmaPicked || name !== 'chart') return;
-  const picker = figure.data.at(-1), at = picker.customdata.indexOf(window.hmaPicked);
-  if (at >= 0 && picker.selectedpoints[0] !== at) {
-    place.clicked(window.hmaPicked);
-    picker.selectedpoints = [at];
-  }
+/** Take over from the chart that stood here before the page did (early.js): the key of a point that was picked there, once. */
+const takeOver = ({ name, figure }) => {
+  if (name !== 'chart') return undefined;
+  const key = window.hmaPicked;
   window.hmaPicked = undefined;
+  return figure.data.at(-1).customdata?.includes(key) ? key : undefined;
+};
+
+const select = (place, { figure }, key) => {
+  const picker = figure.data.at(-1), at = picker.customdata.indexOf(key);
+  if (picker.selectedpoints[0] === at) return;
+  picker.selectedpoints = [at];
+  place.clicked(key);
 };
 
 /** What Streamlit calls when the chart is taken away; also after a call that a later one has overtaken, which must go on. */
@@ -175,13 +184,14 @@ export default async function ({ data: bytes, parentElement, setTriggerValue }) 
   const data = JSON.parse(wanted), isSame = place.wanted === wanted;
   place.clicked = data.clickable && (key => setTriggerValue('clicked', key));
   follow(place, data.theme, setTriggerValue);
-  takePick(place, data);
   if (isSame) return endOf(place); // The page ran again, and nothing changed.
   place.wanted = wanted;
   place.words = { outside: data.outside, moved: data.moved };
   place.named = `${data.name} ${data.view}`;
   place.setAttribute('aria-label', data.alt);
   place.style.height = `${data.figure.layout.height}px`;
+  const picked = takeOver(data);
+  if (picked) select(place, data, picked);
   if (!window.Plotly) foreshow(place, data);
   const Plotly = await library();
   if (place.wanted !== wanted) return endOf(place);
@@ -189,6 +199,9 @@ export default async function ({ data: bytes, parentElement, setTriggerValue }) 
   await Plotly.react(place, data.figure.data, layoutOf(place, data), { ...data.config, ...buttons });
   if (!place._fullLayout) return endOf(place); // It was taken away meanwhile.
   place.foreshown?.remove();
+  window.dispatchEvent(new Event('hma-drawn'));
+  const late = takeOver(data);
+  if (late) pick(Plotly, place, late);
   setHome(place, data);
   if (place.isBegun) leave(place);
   else {

@@ -28,24 +28,43 @@ const figureOf = ({ textContent: text, dataset: { dark } }) => {
   return figure;
 };
 
+let isLeft = false;
+
 const leave = () => {
+  isLeft = true;
   document.body.style.background = '';
   early.remove();
 };
 
-/** Stay where the page has its chart, and go when that is drawn, or where the page has none after all. */
+/** Frames for which the chart's place must not have moved on the page to count as found: the page is built bit by bit. */
+const STILL = 30;
+
+let stood, frames;
+
+/** Where the chart's place is on the screen, once it stands still on the page. */
+const found = (place, main) => {
+  const box = place.getBoundingClientRect(), page = main.getBoundingClientRect();
+  const stands = [box.left - page.left, box.top - page.top, box.width].join();
+  frames = stands === stood ? frames + 1 : 0;
+  stood = stands;
+  return frames > STILL ? box : undefined;
+};
+
+/** Stay where the page has its chart until that is drawn (which diagram.js tells), and go where the page has none after all. */
 const follow = () => {
+  if (isLeft) return;
   const [app, main, place] = ['[data-testid="stApp"]', '[data-testid="stMainBlockContainer"]', '.st-key-chart_place']
     .map(name => document.querySelector(name));
   const isOver = !place && app?.dataset.testScriptState === 'notRunning' && main?.querySelector('.stElementContainer');
   if (isOver || place?.querySelector('.main-svg, .hma-glimpse') || performance.now() - began > 60000) return leave();
-  const { left, top, width } = place?.getBoundingClientRect() ?? {};
-  if (width) Object.assign(early.style, { display: 'block', left: `${left}px`, top: `${top}px`, width: `${width}px` });
+  const box = place && found(place, main);
+  if (box?.width) Object.assign(early.style, { display: 'block', left: `${box.left}px`, top: `${box.top}px`, width: `${box.width}px` });
   requestAnimationFrame(follow);
 };
 
 const figure = figureOf(document.getElementById('early-figure'));
 early.style.background = document.body.style.background = figure.layout.template.layout.hoverlabel.bgcolor;
 early.style.setProperty('--bar', `${widthOfBar()}px`);
+addEventListener('hma-drawn', leave);
 glimpse(early, figure, key => { window.hmaPicked = key; });
 follow();

@@ -113,6 +113,32 @@ def test_a_click_before_the_page_is_there_is_taken(open_held, store, study):
     assert f"point={key}" in page.url
 
 
+PATH = """() => {
+  window.stood = [];
+  const look = () => {
+    for (const name of ['#early', '.st-key-chart_place .hma-glimpse, .st-key-chart_place .main-svg']) {
+      const box = document.querySelector(name)?.getBoundingClientRect();
+      if (box?.width) window.stood.push([box.left, box.top, box.width].map(Math.round).join());
+    }
+    requestAnimationFrame(look);
+  };
+  look();
+}"""
+
+
+def test_from_the_first_moment_to_plotlys_the_chart_never_moves(chromium, server, open_page):
+    open_page()
+    page = chromium.new_page(viewport={"width": 1280, "height": 800})
+    page.set_default_timeout(1000 * PATIENCE)
+    page.add_init_script(f"({PATH})()")
+    wait_until(lambda: has_early(page, server.url), PATIENCE, "the chart to come with the page")
+    page.wait_for_selector(".st-key-chart .scatterlayer .point")
+    page.wait_for_timeout(500)
+    stood = page.evaluate("() => window.stood")
+    page.close()
+    assert len(stood) > 10 and len(set(stood)) == 1
+
+
 @pytest.mark.parametrize("size", [(1280, 800), (390, 844)], ids=["wide", "narrow"])
 def test_while_plotly_is_read_the_chart_takes_clicks_in_its_place_and_nothing_jumps(open_held, size):
     page, release = open_held("**/plotly.min.js*", size=size)
