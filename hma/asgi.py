@@ -35,8 +35,10 @@ _LATER, _WAITS = "/first-chart", 60
 """Where a page that was asked for before the points were read asks for its chart, and seconds that it then waits."""
 
 _ASK = f"""<script>
-fetch('.{_LATER}' + location.search).then(answer => answer.ok ? answer.text() : '')
-  .then(html => document.body.prepend(document.createRange().createContextualFragment(html)), () => {{}});
+{{ const asked = location.pathname;
+fetch('.{_LATER}' + location.search).then(answer => answer.ok ? answer.text() : '').then(html => {{
+  if (location.pathname === asked) document.body.prepend(document.createRange().createContextualFragment(html));
+}}, () => {{}}); }}
 </script>"""
 
 _CLOSE_MENU = """<script>
@@ -120,7 +122,8 @@ class App:
             return HTMLResponse(page, headers={"Cache-Control": "no-cache"})
         if scope["path"] == _LATER:
             await asyncio.wait([asyncio.wrap_future(_points_are_read)], timeout=_WAITS)
-            return HTMLResponse(await _early(scope["query_string"].decode("latin-1")), headers={"Cache-Control": "no-cache"})
+            first = await _early(scope["query_string"].decode("latin-1"), _WAITS)
+            return HTMLResponse(first, headers={"Cache-Control": "no-cache"})
         path = scope["path"].lstrip("/")
         if path != PLOTLY and not path.startswith("static/"):
             return None
@@ -158,14 +161,14 @@ def _read_ahead() -> None:
         _points_are_read.set_result(True)
 
 
-async def _early(query: str) -> str:
-    """The chart that the first page's HTML has in the place of its chart, if it is there at once."""
+async def _early(query: str, seconds: float = _AT_ONCE) -> str:
+    """The chart that the first page's HTML has in the place of its chart, if it is there within so many seconds."""
     if not (_points_are_read.done() and _points_are_read.result()):
         return ""
     from hma.ui import early
 
     try:
-        return await asyncio.wait_for(asyncio.to_thread(early.part, query), _AT_ONCE)
+        return await asyncio.wait_for(asyncio.to_thread(early.part, query), seconds)
     except TimeoutError:
         return ""
     except Exception:  # The page itself says what is wrong, in a person's words.

@@ -13,7 +13,7 @@ from hma.board import Board
 from hma.core.recipe import Recipe
 from hma.core.study import Study
 from hma.engine import Engine
-from hma.errors import HmaError
+from hma.errors import HmaError, SuiteError
 from hma.evaluate.chat import Chat
 from hma.evaluate.prompts import Prompt
 from hma.evaluate.suite import find_suite, load_suite, suite_sizes
@@ -157,6 +157,12 @@ def study(split: str, size: str) -> Study:
     return _study(chosen.reference, chosen.policy, chosen.suite, split, size)
 
 
+def reporting(size: str) -> Study | None:
+    """The study of test items at a size; None where the suite has none, or not as many. Raises CheckpointError."""
+    chosen = sources()
+    return _reporting(chosen.reference, chosen.policy, chosen.suite, size)
+
+
 def study_of(chosen: Sources) -> Study:
     """The study of another pair and suite: its validation items, at its first size."""
     return _study(chosen.reference, chosen.policy, chosen.suite, "validation", next(iter(sizes_of(chosen))))
@@ -205,7 +211,7 @@ def is_warmed(of: Study) -> bool:
 
 def forget_studies() -> None:
     """Read pair and suite from disk again at the next use."""
-    for cached in (_study, _sizes, _chat, _can_survey):
+    for cached in (_study, _reporting, _sizes, _chat, _can_survey):
         cached.clear()
 
 
@@ -232,6 +238,14 @@ def _board(made_of: tuple[str, str, int], study: str, _of: Study) -> Board:
 def _study(reference: str, policy: str, suite: str, split: str, size: str) -> Study:
     # A suite may run programs: only the one that the command line named, whatever a page may come to ask for.
     return open_study(reference, policy, suite, split, size, allowed(), program(), may_run=suite == named().suite)
+
+
+@st.cache_resource(show_spinner=False)
+def _reporting(reference: str, policy: str, suite: str, size: str) -> Study | None:
+    try:
+        return _study(reference, policy, suite, "test", size)
+    except SuiteError:
+        return None
 
 
 @st.cache_resource(show_spinner=False)

@@ -199,6 +199,7 @@ export default async function ({ data: bytes, parentElement, setTriggerValue }) 
   await Plotly.react(place, data.figure.data, layoutOf(place, data), { ...data.config, ...buttons });
   if (!place._fullLayout) return endOf(place); // It was taken away meanwhile.
   place.foreshown?.remove();
+  place.foreshown = undefined;
   window.dispatchEvent(new Event('hma-drawn'));
   const late = takeOver(data);
   if (late) pick(Plotly, place, late);

@@ -56,9 +56,9 @@ def _part(made_of: tuple[str, str, int], _board: Board) -> str:
     )
     given = json.dumps(diagram.dressed(made, "light")).replace("<", "\\u003c")
     return (
-        f"<style>#early {{ display: none; position: fixed; z-index: 1; height: {layout.HEIGHT}px; {_PLACE}; }} "
+        f"<div><style>#early {{ display: none; position: fixed; z-index: 1; height: {layout.HEIGHT}px; {_PLACE}; }} "
         f"@media (min-width: {WIDE}px) {{ #early {{ display: block; }} }}</style>"
         '<div id="early" aria-hidden="true"></div>'
         f'<script type="application/json" id="early-figure" data-dark="{escape(json.dumps(_DARK))}">{given}</script>'
-        f"<script>(() => {{{diagram.GLIMPSE}{_CODE}}})();</script>"
+        f"<script>(() => {{{diagram.GLIMPSE}{_CODE}}})();</script></div>"
     )

@@ -6,8 +6,8 @@ const SVG = 'http://www.w3.org/2000/svg';
 /** Pixels that Plotly leaves: to the left, beside the widest of the ticks' words, to the right, below; and for a line of the legend. */
 const LEFT = 51, RIGHT = 14, BOTTOM = 61, PAD = 8, TICK = 4, LINE = 29;
 
-/** Pixels from the pointer to a point that it still means, as `hoverdistance` has it. */
-const REACH = 14;
+/** Pixels from the pointer to a point's edge that still mean it, as `hoverdistance` has it; and between a press and a click of one. */
+const REACH = 14, STEADY = 4;
 
 /** Corners of Plotly's symbols, in halves of their size; what is not named is round. */
 const CORNERS = {
@@ -136,14 +136,15 @@ const drawAxes = ({ svg, ink, grid, left, top, right, low, across, upwards }, { 
   write(svg, yaxis.title.text, aside, middle, 14, ink, 'middle', { transform: `rotate(-90 ${aside} ${middle})` });
 };
 
-/** Draw lines, bars and markers. Gives the points that answer, as [x, y, key, words], and the ring with its marker. */
+/** Draw lines, bars and markers. Gives the points that answer, as [x, y, key, words, reach], and the ring with its marker. */
 const drawTraces = ({ svg: whole, left, top, right, low, across, upwards }, data) => {
   const found = { answering: [] }, edges = { x: left, y: top, width: right - left, height: low - top };
   const svg = anew(whole, 'svg', { ...edges, viewBox: Object.values(edges).join(' ') }); // What lies outside is cut off.
   for (const trace of data) {
     const { mode, marker, line, textfont, text, customdata, selectedpoints } = trace;
     const places = trace.x.map((x, at) => [across(x), upwards(trace.y[at])]);
-    if (trace.hovertemplate) found.answering.push(...places.map((place, at) => [...place, customdata[at], text[at]]));
+    const reach = trace.type === 'scattergl' ? REACH : REACH + marker?.size / 2; // As Plotly has it.
+    if (trace.hovertemplate) found.answering.push(...places.map((place, at) => [...place, customdata[at], text[at], reach]));
     if (mode === 'none') barred(svg, trace, across, upwards);
     if (mode.includes('lines')) lined(svg, line, places);
     if (selectedpoints) Object.assign(found, { marker, ring: marked(svg, marker, selectedpoints.filter(at => places[at]).map(at => places[at])) });
@@ -185,10 +186,10 @@ const drawn = (layer, figure, width) => {
 /** The nearest of the points that answer, if it is within reach. */
 const nearest = (answering, event, layer) => {
   const { left, top } = layer.getBoundingClientRect(), x = event.clientX - left, y = event.clientY - top;
-  let best, least = REACH ** 2;
+  let best, least = 0;
   for (const point of answering) {
-    const distance = (point[0] - x) ** 2 + (point[1] - y) ** 2;
-    if (distance <= least) [best, least] = [point, distance];
+    const beyond = Math.hypot(point[0] - x, point[1] - y) - point[4];
+    if (beyond <= least) [best, least] = [point, beyond];
   }
   return best;
 };
@@ -217,8 +218,8 @@ const say = (box, [x, y, , html], width) => {
 const glimpse = (frame, figure, pick) => {
   const layer = frame.appendChild(Object.assign(document.createElement('div'), { className: 'hma-glimpse' }));
   const box = sayer(figure.layout.template.layout.hoverlabel);
-  layer.style.cssText = 'position: absolute; inset: 0; overflow: hidden';
-  let now, ringed;
+  layer.style.cssText = 'position: absolute; inset: 0; overflow: hidden; user-select: none';
+  let now, ringed, pressed;
   const circle = key => {
     const places = now.answering.filter(point => point[2] === key);
     now.ring?.setAttribute('d', places.map(([x, y]) => symbol(now.marker)(x, y)).join(''));
@@ -238,8 +239,10 @@ const glimpse = (frame, figure, pick) => {
     if (point) say(box, point, layer.clientWidth);
   };
   layer.onpointerleave = () => { box.hidden = true; };
+  layer.onpointerdown = ({ clientX, clientY }) => { pressed = [clientX, clientY]; };
   layer.onclick = event => {
-    const key = pick && meant(event)?.[2];
+    const isDrag = pressed && Math.hypot(event.clientX - pressed[0], event.clientY - pressed[1]) > STEADY;
+    const key = !isDrag && pick && meant(event)?.[2];
     if (!key) return;
     ringed = key;
     circle(key);
@@ -247,6 +250,7 @@ const glimpse = (frame, figure, pick) => {
   };
   const resized = new ResizeObserver(() => layer.isConnected ? draw() : resized.disconnect());
   resized.observe(layer);
-  document.fonts.ready.then(() => layer.isConnected && draw()); // Its words are as wide as they are going to be.
+  const lettered = () => layer.isConnected ? draw() : document.fonts.removeEventListener('loadingdone', lettered);
+  document.fonts.addEventListener('loadingdone', lettered); // Its words are of another width then.
   return layer;
 };

@@ -8,19 +8,21 @@ from hma.board import Board
 from hma.core.point import Point
 from hma.core.recipe import Recipe
 from hma.core.study import Study
-from hma.errors import HmaError
-from hma.ui import access, controls
+from hma.ui import access, controls, state
 
-_WHY = "It was chosen by its scores on validation items, which flatter it therefore. Scores on test items are the ones to report."
+_WHY = (
+    "A point that is chosen by its scores on validation items looks better there than it is. Its scores on test items are the "
+    "ones to report."
+)
 
 
 def to_test(board: Board, point: Point) -> None:
     """A button that has a point of validation items measured on as many test items, or shows it there; nothing on those."""
-    test = _test_of(board.study)
+    test = None if board.study.split == "test" else access.reporting(board.study.size)
     if test is None:
         return
     if access.engine().store.num_items(test).get(test.point_key(point.recipe), 0) >= test.num_items:
-        st.button(f"See it on {test.num_items} test items", key="onward_see", help=_WHY, on_click=_turn)
+        st.button(f"See it on {test.num_items} test items", key="onward_see", help=_WHY, on_click=_turn, args=(point,))
     elif not access.is_read_only():
         st.button(
             f"Measure it on {test.num_items} test items", key="onward_measure", help=_WHY, on_click=_measure,
@@ -29,21 +31,15 @@ def to_test(board: Board, point: Point) -> None:
 
 
 def to_export() -> None:
-    """The way to the page Export, where the selected point is written as a model folder."""
+    """The way to the page Export, where the selected point is written as a model folder; nothing where nothing is written."""
+    if access.is_read_only():
+        return
     st.page_link("pages/export.py", label="Export this merge →", width="content")
 
 
-def _test_of(study: Study) -> Study | None:
-    """The study of as many test items; None for one that has them, and where the suite has none."""
-    if study.split == "test":
-        return None
-    try:
-        return access.study("test", study.size)
-    except HmaError:
-        return None
-
-
-def _turn() -> None:
+def _turn(point: Point) -> None:
+    """Turn to test items with this point selected, also where it stands in for one that was not measured."""
+    state.choose(point.recipe)
     st.session_state["split"] = "test"
 
 

@@ -168,6 +168,11 @@ def first(board: Board) -> Point | None:
     return board.suggested or board.nearest_mean(START)
 
 
+def choose(recipe: Recipe) -> None:
+    """Have this recipe's point selected on whatever items are turned to, in place of one that another stands in for."""
+    st.session_state.update(selected_recipe=recipe, stand_in=None)
+
+
 def stand_in() -> Recipe | None:
     """The recipe that was selected, where another point stands in for it because it was not measured on these items."""
     key = st.session_state.get("stand_in")

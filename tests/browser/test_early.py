@@ -1,6 +1,7 @@
 """The chart is there, and takes clicks, before the browser has run Streamlit's code or read Plotly's; and nothing jumps."""
 
 import io
+import json
 
 import pytest
 from PIL import Image
@@ -13,6 +14,19 @@ FIRST_OPEN_CIRCLE = """place => {
   const drawn = [...document.querySelectorAll(`${place} path[fill=none]`)].map(path => path.getAttribute('d'));
   const [, x, y] = drawn.find(d => /^M[-\\d. ]+m-[\\d.]+ 0a/.test(d)).match(/^M([-\\d.]+) ([-\\d.]+)m/);
   return [layer.left + Number(x), layer.top + Number(y)];
+}"""
+
+RINGED = """() => {
+  const ring = document.querySelector('#early path[stroke-width="2.5"]').getBoundingClientRect();
+  return [ring.left + ring.width / 2, ring.top + ring.height / 2];
+}"""
+STANDS = """([figure, key]) => {
+  const {x, y, customdata} = figure.data.at(-1), at = customdata.indexOf(key), {xaxis, yaxis} = figure.layout;
+  const inner = document.querySelector('#early > .hma-glimpse > svg > svg');
+  const whole = document.querySelector('#early').getBoundingClientRect();
+  const [left, top, width, height] = ['x', 'y', 'width', 'height'].map(name => Number(inner.getAttribute(name)));
+  const share = ({range: [low, high]}, value) => (value - low) / (high - low);
+  return [whole.left + left + width * share(xaxis, x[at]), whole.top + top + height * (1 - share(yaxis, y[at]))];
 }"""
 
 
@@ -75,6 +89,8 @@ def test_the_points_are_on_screen_before_any_script_and_where_they_stay(open_hel
     page, release = open_held("**/static/js/index.*.js", f"?point={point}", scheme=scheme)
     assert not page.query_selector("[data-testid=stApp]")
     assert coloured(page, "#early") > 500
+    figure = json.loads(page.locator("#early-figure").text_content())
+    assert page.evaluate(RINGED) == pytest.approx(page.evaluate(STANDS, [figure, point]), abs=2)
     before = page.evaluate(BOX.replace(".st-key-chart_place", "#early"))
     page.screenshot(path=SCREENSHOTS / f"early-{scheme}.png")
 
@@ -149,8 +165,10 @@ def test_while_plotly_is_read_the_chart_takes_clicks_in_its_place_and_nothing_ju
     assert coloured(page) > 500
     before = page.evaluate(BOX)
     page.locator(".st-key-chart_place").scroll_into_view_if_needed()
-    page.mouse.click(*page.evaluate(FIRST_OPEN_CIRCLE, ".st-key-chart_place"))
+    place = page.evaluate(FIRST_OPEN_CIRCLE, ".st-key-chart_place")
+    page.mouse.move(*place)
     said = page.locator(".st-key-chart_place .hma-hover").inner_text().splitlines()[0]
+    page.mouse.click(*place)
     page.get_by_text(f"Measured: {said}").first.wait_for()
     assert not page.query_selector(".main-svg")
 
@@ -159,6 +177,15 @@ def test_while_plotly_is_read_the_chart_takes_clicks_in_its_place_and_nothing_ju
     page.wait_for_selector(".hma-glimpse", state="detached")
     after = page.evaluate(BOX)
     assert (before["x"], before["width"], before["height"]) == (after["x"], after["width"], after["height"])
+
+
+def test_who_goes_to_another_page_before_the_chart_is_there_takes_nothing_along(open_held):
+    page, _ = open_held("**/plotly.min.js*", size=(1280, 800))
+    page.evaluate("() => { window.hmaPicked = undefined; }")
+    page.mouse.click(*page.evaluate(FIRST_OPEN_CIRCLE, "#early"))
+    page.evaluate("() => history.pushState({}, '', '/export')")
+    page.wait_for_selector("#early", state="detached")
+    assert page.evaluate("() => [window.hmaPicked, document.getElementById('early-figure')]") == [None, None]
 
 
 def test_compared_fronts_are_there_before_plotly_too(chromium, server):

@@ -115,6 +115,7 @@ def test_lines_and_bars_reach_as_far(beside):
     page = beside(FIGURES["explore"])
     theirs = stand(page, "theirs", ".scatterlayer .js-line", ".scatterlayer .errorbars", ".shapelayer path")["at"]
     ours = stand(page, "ours", "path")["at"]["path"]
+    assert all(theirs.values())
     for box in chain(*theirs.values()):
         if box[2] > box[0]:
             assert any(box == pytest.approx(own, abs=CLOSE) for own in ours), box
@@ -148,6 +149,31 @@ def test_a_point_says_what_plotly_would_have_it_say_and_a_click_gives_it_the_rin
     assert (ring["x"] + ring["width"] / 2, ring["y"] + ring["height"] / 2) == pytest.approx((x, y), abs=CLOSE)
     page.mouse.click(x + 60, y + 60)
     assert page.evaluate("() => window.picked") == [POINTS[3].key] and said.is_hidden()
+
+
+@pytest.mark.parametrize("away", [18, 22, 27])
+def test_it_reaches_as_far_as_plotly(beside, away):
+    page = beside(FIGURES["explore"])
+    x, y = place_of(page, 7)
+    page.evaluate("() => document.getElementById('theirs').on('plotly_click', () => { window.taken = true; })")
+    page.mouse.click(x - away, y)
+    page.mouse.move(x - away, y + 399)
+    page.wait_for_timeout(300)  # Plotly looks for points now and then.
+    page.mouse.click(x - away, y + 399)
+    page.wait_for_timeout(300)
+    assert len(page.evaluate("() => window.picked")) == bool(page.evaluate("() => window.taken"))
+
+
+def test_a_drag_is_no_click(beside):
+    page = beside(FIGURES["explore"])
+    x, y = place_of(page, 3)
+    page.mouse.move(x - 80, y)
+    page.mouse.down()
+    page.mouse.move(x, y, steps=5)
+    page.mouse.up()
+    assert page.evaluate("() => window.picked") == []
+    page.mouse.click(x, y)
+    assert page.evaluate("() => window.picked") == [POINTS[3].key]
 
 
 def test_it_is_drawn_again_in_another_width_and_the_ring_stays(beside):

@@ -49,7 +49,7 @@ def test_no_name_in_it_can_end_the_script_that_it_is_in(started, monkeypatch):
     assert "&lt;/script&gt;" in json.loads(text)["layout"]["xaxis"]["title"]["text"]
 
 
-def test_a_new_point_is_on_the_next_picture(started, store_path):
+def test_a_new_point_is_on_the_next(started, store_path):
     before = early.part("")
     world.add(store_path, started, "grid", (0.35, 0.15, 0.95))
     assert early.part("") not in ("", before)
