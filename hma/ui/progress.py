@@ -10,6 +10,7 @@ import streamlit as st
 
 from hma.core.study import Study
 from hma.engine import Job
+from hma.runs import Run
 from hma.text import items, plain, recipe_name, seconds
 from hma.ui import access, plans, state, stopping
 from hma.ui.guard import shown
@@ -157,12 +158,37 @@ def stage(job: Job) -> str:
 
 
 def _cancel_button(job: Job) -> None:
-    if not access.is_read_only():
+    """Cancels the job; of a run's, all of the run: its question then outlives the point that it is at."""
+    if access.is_read_only():
+        return
+    run = access.runs().of(job.id)
+    if run is not None:
+        is_stopping = access.runs().is_stopping(run.id)
+        stopping.button(_key(run), partial(run_askers, run.id), is_stopping, _cancel_run, run.id, label="Cancel the run")
+    else:
         stopping.button(f"cancel_{job.id}", partial(_askers, job.id), job.is_cancelling, cancel, job.id)
 
 
+def _key(run: Run) -> str:
+    return f"cancel_run_{run.id}"
+
+
+def run_askers(run_id: int) -> frozenset[str]:
+    """Who asks for a run now."""
+    return next((run.askers for run in access.runs().all() if run.id == run_id), frozenset())
+
+
+def _cancel_run(run_id: int) -> None:
+    with shown():
+        access.to_run().cancel(run_id)
+
+
 def _ask(job: Job) -> None:
-    if not access.is_read_only() and not job.is_cancelling:
+    run = access.runs().of(job.id)
+    if run is not None and not access.is_read_only():
+        loss = "What the run finished is kept, and what it has not begun is not measured."
+        stopping.question(_key(run), partial(run_askers, run.id), loss, _cancel_run, run.id)
+    elif not access.is_read_only() and not job.is_cancelling:
         loss = "Nothing is written of an export that is cancelled." if job.target else "Nothing is stored of what is cancelled."
         stopping.question(f"cancel_{job.id}", partial(_askers, job.id), loss, cancel, job.id)
 

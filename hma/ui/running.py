@@ -115,7 +115,7 @@ def _buttons(run: Run, can_go_on: bool) -> None:
                 "Pause", key=f"pause_{run.id}", on_click=_do, args=("pause", run), disabled=is_stopping, width="content",
                 help="What it is at now is ended, and nothing new begun.",
             )  # fmt: skip
-        stopping.button(f"stop_{run.id}", partial(_askers, run.id), is_stopping, _do, "cancel", run)
+        stopping.button(f"stop_{run.id}", partial(progress.run_askers, run.id), is_stopping, _do, "cancel", run)
     elif run.state != "finished" and can_go_on:
         st.button(
             "Go on", key=f"go_on_{run.id}", on_click=_do, args=("start", run), width="content",
@@ -127,12 +127,7 @@ def _buttons(run: Run, can_go_on: bool) -> None:
 def _ask(run: Run) -> None:
     if not access.is_read_only() and not run.is_over and not access.runs().is_stopping(run.id):
         loss = "What it finished is kept, and what it has not begun is not measured."
-        stopping.question(f"stop_{run.id}", partial(_askers, run.id), loss, _do, "cancel", run)
-
-
-def _askers(run_id: int) -> frozenset[str]:
-    """Who asks for a run now."""
-    return next((run.askers for run in access.runs().all() if run.id == run_id), frozenset())
+        stopping.question(f"stop_{run.id}", partial(progress.run_askers, run.id), loss, _do, "cancel", run)
 
 
 def _do(what: str, run: Run) -> None:

@@ -15,10 +15,12 @@ Askers = Callable[[], Collection[str]]
 """Who asks for a thing at this moment: somebody else may have joined since the page was drawn."""
 
 
-def button(key: str, askers: Askers, is_stopping: bool, stop: Callable[..., None], *arguments: Any) -> None:
+def button(
+    key: str, askers: Askers, is_stopping: bool, stop: Callable[..., None], *arguments: Any, label: str = "Cancel"
+) -> None:
     """Draw the button, which calls ``stop`` with the arguments; of what somebody else asked for, it has ``question`` ask."""
     is_idle = is_stopping or _is_asked(key, askers)
-    st.button("Cancel", key=key, on_click=_press, args=(key, askers, stop, *arguments), disabled=is_idle, width="content")
+    st.button(label, key=key, on_click=_press, args=(key, askers, stop, *arguments), disabled=is_idle, width="content")
 
 
 def question(key: str, askers: Askers, loss: str, stop: Callable[..., None], *arguments: Any) -> None:

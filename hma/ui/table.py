@@ -58,7 +58,8 @@ def _names(store: str, study: str, revision: int, _board: Board) -> dict[str, st
 
 
 def _chosen(board: Board, key: str) -> None:
-    if key == _key(board):  # An older list may still speak up.
+    # An older list may still speak up, and a new one repeats what is selected: the sliders are not to be set for that.
+    if key == _key(board) and st.session_state[key] != state.view().selected:
         state.pick_from_list(st.session_state[key])
 
 

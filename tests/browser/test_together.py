@@ -42,6 +42,28 @@ def test_two_people_see_one_queue_and_each_keeps_what_they_look_at(open_page, st
     wait_until(lambda: theirs.wait_for_timeout(100) or selected(theirs) == before, PATIENCE, "their selection to stay theirs")
 
 
+def test_sliders_stay_where_they_are_put_while_a_run_brings_points(open_page):
+    page = open_page()
+    settle(page)
+    page.get_by_role("link", name="Find alphas").click()
+    steps = page.locator('input[aria-label="Steps"]')
+    steps.fill("60")
+    steps.press("Enter")
+    page.get_by_text(re.compile("points to measure")).wait_for()
+    page.get_by_role("button", name="Start", exact=True).click()
+    page.get_by_role("link", name="Explore", exact=True).click()
+    page.wait_for_selector(".st-key-chart .scatterlayer .point")
+    counted_points = "() => document.querySelector('.js-plotly-plot').data.at(-1).x.length"
+    before = page.evaluate(counted_points)
+    set_sliders(page, 3, 13, 1)
+    wait_until(lambda: page.wait_for_timeout(200) or page.evaluate(counted_points) >= before + 3, PATIENCE, "points of the run")
+    page.wait_for_timeout(1500)
+    assert page.get_by_text("Not measured yet: HMA 0.15 / 0.65 / 0.05").is_visible()
+    assert page.get_by_role("button", name="Measure this merge").is_enabled()
+    page.get_by_role("button", name="Cancel the run").click()
+    page.get_by_role("button", name="Cancel the run").wait_for(state="detached")
+
+
 def test_a_comparison_shows_the_point_that_somebody_else_measures(open_page, server):
     mine, theirs = open_page(), open_page()
     settle(theirs)

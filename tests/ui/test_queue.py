@@ -134,6 +134,23 @@ def test_a_run_is_paused_and_resumed_by_whoever_looks_on(page, study):
     assert {key_of(study, a, 0, a) for a in (0.11, 0.12)} <= {p.key for p in access.engine().store.points(study)}
 
 
+def test_the_question_before_a_run_of_someone_elses_is_cancelled_outlives_the_point_that_it_is_at(page, study):
+    test = page(seconds=1)
+    plan = Plan("sweep", tuple(recipe(study, a, 0, a) for a in (0.11, 0.12, 0.13, 0.14, 0.16, 0.17)))
+    run = access.runs().start(study, plan, "x")
+    until(lambda: any(job.state == "running" for job in points_asked()))
+    wait_for(test, lambda t: any(b.key == f"cancel_run_{run.id}" for b in t.button))
+    assert button(test, f"cancel_run_{run.id}").label == "Cancel the run"
+    button(test, f"cancel_run_{run.id}").click().run()
+    asked = len(points_asked())
+    wait_for(test, lambda t: len(points_asked()) > asked + 1)
+    wait_for(test, lambda t: t.warning)
+    assert "This is someone else's" in test.warning[0].value and "What the run finished is kept" in test.warning[0].value
+    button(test, f"cancel_run_{run.id}_sure").click().run()
+    wait_for(test, lambda t: "[cancelled]" in everything(t))
+    assert access.runs().all()[0].state == "cancelled"
+
+
 def test_the_page_is_looked_at_again_only_while_there_is_work(page, study, monkeypatch):
     drawn = st.fragment
     seconds = {}
