@@ -84,7 +84,8 @@ def _say_stand_in(board: Board) -> None:
     with st.container(border=True, horizontal=True, vertical_alignment="center", key="stand_in"):
         st.markdown(
             f"**{name}, which you selected, is not measured on these {board.study.num_items} {board.study.split} items.** "
-            f"{text.point_name(shown)} is shown in its place; back on the other items it is selected again.",
+            f"{text.point_name(shown)}, the nearest that is, is shown in its place; back on the other items it is selected "
+            "again.",
             width="stretch",
         )
         if not access.is_read_only():

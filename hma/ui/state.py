@@ -149,7 +149,7 @@ def settle(board: Board) -> View:
     now = view()
     if board.point(now.selected) is None:
         same = _same_recipe(board)
-        chosen = same or first(board)
+        chosen = same or _nearest(board) or first(board)
         key = chosen.key if chosen else None
         # What was chosen is not forgotten where it was not measured.
         st.session_state["stand_in"] = key if same is None and "selected_recipe" in st.session_state else None
@@ -230,6 +230,12 @@ def _same_recipe(board: Board) -> Point | None:
     """The point that the last selected recipe made in this study, if it was measured."""
     recipe = st.session_state.get("selected_recipe")
     return None if recipe is None else _made_by(recipe, board)
+
+
+def _nearest(board: Board) -> Point | None:
+    """The point nearest to the last selected recipe, where one was selected that this pair can have."""
+    recipe = st.session_state.get("selected_recipe")
+    return board.nearest(recipe) if recipe and recipe.partition.num_layers == board.study.num_layers else None
 
 
 def _made_by(recipe: Recipe, board: Board) -> Point | None:
