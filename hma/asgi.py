@@ -42,6 +42,10 @@ fetch('.{_LATER}' + location.search).then(answer => answer.ok ? answer.text() : 
 </script>"""
 
 _CLOSE_MENU = """<script>
+try {
+  const kept = innerWidth <= 768 ? Object.keys(localStorage) : [];
+  for (const name of kept) if (name.startsWith('stSidebarCollapsed-')) localStorage.removeItem(name);
+} catch { /* Not allowed to look: then nothing is kept. */ }
 let closing;
 const closeMenu = tries => {
   const menu = document.querySelector('[data-testid="stSidebar"]');
@@ -55,7 +59,8 @@ document.addEventListener('click', event => {
   if (innerWidth <= 768 && event.target.closest('[data-testid="stSidebarNavLink"]')) closing = setTimeout(closeMenu, 50, 5);
 });
 </script></body>"""
-"""Closes a narrow screen's menu when a page is chosen from it, which it would go on to cover; not one that was opened again."""
+"""Closes a narrow screen's menu when a page is chosen from it, which it would go on to cover; not one that was opened again. One
+that was left open covers no page that is loaded either."""
 
 
 def _folder_of(package: str) -> Path:

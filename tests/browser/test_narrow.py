@@ -1,4 +1,4 @@
-"""On a narrow screen: controls that wrap keep their borders, and a table that scrolls sideways shows that it does."""
+"""On a narrow screen: the menu starts closed, controls that wrap keep their borders, a table that scrolls sideways shows that."""
 
 from tests.browser.conftest import PATIENCE, wait_until
 
@@ -12,6 +12,18 @@ def test_items_that_wrap_have_a_border_all_around(open_page):
     assert buttons.count() == 2
     for button in buttons.all():
         assert len(set(button.evaluate(BORDERS))) == 1
+
+
+def test_a_menu_that_was_left_open_covers_no_page_that_is_loaded(open_page):
+    page = open_page(size=(390, 844))
+    menu = "() => Math.max(0, document.querySelector('[data-testid=stSidebar]')?.getBoundingClientRect().right ?? 0)"
+    page.get_by_test_id("stExpandSidebarButton").click()
+    wait_until(lambda: page.evaluate(menu) > 100, PATIENCE, "the menu to open")
+    page.wait_for_timeout(500)
+    page.reload()
+    page.wait_for_selector(".st-key-chart .scatterlayer .point")
+    page.wait_for_timeout(1000)
+    assert page.evaluate(menu) == 0
 
 
 def test_a_table_fades_where_there_is_more_of_it(open_page):
