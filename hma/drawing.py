@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 from itertools import pairwise
 
@@ -11,8 +12,25 @@ from hma import look, ranges, text
 from hma.board import Board
 from hma.core.point import Point
 
-WIDTH, HEIGHT = 760, 430
-_LEFT, _RIGHT, _TOP, _BOTTOM = 70, 16, 16, 62
+
+@dataclass(frozen=True)
+class Shape:
+    """The size of a drawing and of its margins in pixels; ``ticks`` is how many steps an axis has at most."""
+
+    name: str
+    width: int
+    height: int
+    left: int
+    right: int
+    top: int
+    bottom: int
+    ticks: int
+
+
+WIDE, NARROW = Shape("wide", 760, 430, 70, 16, 16, 62, 9), Shape("narrow", 358, 330, 58, 10, 16, 58, 5)
+"""For a page with room, and for a telephone, where the wide one would shrink until nobody can read it."""
+
+SHAPES = (WIDE, NARROW)
 
 _CORNERS = {
     "diamond": (4, 90, 1.1, 1.1),
@@ -25,11 +43,9 @@ _CORNERS = {
 OF_PAGE = {"ink": "var(--ink)", "neutral": "var(--neutral)", "paper": "var(--paper)"}
 """Colours that follow the page that the picture stands in."""
 
-_STYLE = (
-    ".hma-front text{font:13px 'Source Sans','Source Sans 3',system-ui,sans-serif}"
-    "@media (max-width:600px){.hma-front text{font-size:22px}.hma-front .hma-fine{display:none}}"
-)
-"""On a narrow screen the picture shrinks: its words are larger then, and the fine ones left out."""
+_STYLE = ".hma-front text{font:13px 'Source Sans','Source Sans 3',system-ui,sans-serif}"
+_LETTER = 6.5
+"""Pixels of a letter, rather more than less."""
 
 
 def of_theme(theme: str) -> dict[str, str]:
@@ -38,16 +54,19 @@ def of_theme(theme: str) -> dict[str, str]:
 
 
 class Frame:
-    """Values to pixels."""
+    """Values to pixels of a drawing of this shape, whose axes end at ``left`` and ``right``, ``top`` and ``low``."""
 
-    def __init__(self, board: Board) -> None:
+    def __init__(self, board: Board, shape: Shape) -> None:
+        self.shape = shape
         self.across, self.up = ranges.of(board.points, board.front, None, "all")
+        self.left, self.right = shape.left, shape.width - shape.right
+        self.top, self.low = shape.top, shape.height - shape.bottom
 
     def x(self, value: float) -> float:
-        return _LEFT + _share(value, self.across) * (WIDTH - _RIGHT - _LEFT)
+        return self.left + _share(value, self.across) * (self.right - self.left)
 
     def y(self, value: float) -> float:
-        return HEIGHT - _BOTTOM - _share(value, self.up) * (HEIGHT - _BOTTOM - _TOP)
+        return self.low - _share(value, self.up) * (self.low - self.top)
 
     def place(self, point: Point) -> tuple[float, float]:
         """Where a point stands, in pixels with one decimal."""
@@ -58,12 +77,13 @@ def _share(value: float, span: Sequence[float]) -> float:
     return (value - span[0]) / ((span[1] - span[0]) or 1.0)
 
 
-def front(board: Board, chosen: Point | None, words: str, colours: Mapping[str, str]) -> str:
+def front(board: Board, chosen: Point | None, words: str, colours: Mapping[str, str], shape: Shape) -> str:
     """The board's points as an SVG element: the front as steps through filled markers, all else open, a ring on the chosen one.
 
-    ``words`` say it to those who do not see.
+    ``words`` say it to those who do not see. Its class is the shape's name after ``hma-``, so that a page can show the one
+    that fits.
     """
-    frame = Frame(board)
+    frame = Frame(board, shape)
     drawn = [*_axes(board, frame, colours), _steps(board, frame, colours), *_reference(board, frame, colours)]
     beaten = [p for p in board.points if not board.is_on_front(p)]
     drawn += [_marker(p, frame, colours, on_front=False) for p in beaten]
@@ -71,33 +91,40 @@ def front(board: Board, chosen: Point | None, words: str, colours: Mapping[str, 
     drawn += _ends(board, frame, colours)
     x, y = frame.place(chosen) if chosen else (-99.0, -99.0)
     ring = f'<circle class="hma-ring" cx="{x}" cy="{y}" r="12" fill="none" stroke="{colours["ink"]}" stroke-width="3"/>'
-    head = f'xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" class="hma-front" role="img"'
+    size = f'viewBox="0 0 {shape.width} {shape.height}" class="hma-front hma-{shape.name}"'
+    head = f'xmlns="http://www.w3.org/2000/svg" {size} role="img"'
     return f'<svg {head} aria-label="{escape(text.printable(words))}"><style>{_STYLE}</style>{"".join(drawn)}{ring}</svg>'
 
 
 def _axes(board: Board, frame: Frame, colours: Mapping[str, str]) -> list[str]:
-    low, right, ink = HEIGHT - _BOTTOM, WIDTH - _RIGHT, colours["ink"]
-    drawn = [f'<path d="M{_LEFT} {_TOP}V{low}H{right}" fill="none" stroke="{colours["neutral"]}"/>']
-    for value in ticks(*frame.across):
-        drawn.append(_words(text.fixed(value, _digits(frame.across)), frame.x(value), low + 22, ink, "middle"))
-    for value in ticks(*frame.up):
-        drawn.append(_words(text.fixed(value, _digits(frame.up)), _LEFT - 8, frame.y(value) + 5, ink, "end"))
-    drawn.append(_words(look.reward_title(board.study.reward), right, HEIGHT - 10, ink, "end"))
-    turned = f'transform="translate(20 {_TOP}) rotate(-90)" text-anchor="end" fill="{ink}"'
+    ink, most = colours["ink"], frame.shape.ticks
+    edge = f"M{frame.left} {frame.top}V{frame.low}H{frame.right}"
+    drawn = [f'<path d="{edge}" fill="none" stroke="{colours["neutral"]}"/>']
+    across, up = ticks(*frame.across, most), ticks(*frame.up, most)
+    drawn += [_words(text.fixed(v, _digits(across)), frame.x(v), frame.low + 22, ink, "middle") for v in across]
+    drawn += [_words(text.fixed(v, _digits(up)), frame.left - 8, frame.y(v) + 5, ink, "end") for v in up]
+    named = (look.reward_title(board.study.reward), look.reward_title(None))
+    drawn.append(_words(_fitting(named, frame.shape.width - 12), frame.right, frame.shape.height - 10, ink, "end"))
+    turned = f'transform="translate(20 {frame.top}) rotate(-90)" text-anchor="end" fill="{ink}"'
     return [*drawn, f"<text {turned}>{escape(look.ABILITY_TITLE)}</text>"]
 
 
-def ticks(low: float, high: float) -> list[float]:
-    """Round numbers from low to high, four to ten of them."""
+def _fitting(words: Sequence[str], room: float) -> str:
+    """The first of these that has room for it, in pixels; the last where none has."""
+    return next((said for said in words if len(said) * _LETTER <= room), words[-1])
+
+
+def ticks(low: float, high: float, most: int = WIDE.ticks) -> list[float]:
+    """Round numbers from low to high, at most ``most`` steps of them, 4 or more."""
     if high <= low:
         return [low]
     size = 10.0 ** math.floor(math.log10((high - low) / 4))
-    step = next(size * m for m in (1, 2, 5, 10) if (high - low) / (size * m) <= 9)
+    step = next(size * m for m in (1, 2, 5, 10) if (high - low) / (size * m) <= most)
     return [step * i for i in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
 
 
-def _digits(span: Sequence[float]) -> int:
-    found = ticks(*span)
+def _digits(found: Sequence[float]) -> int:
+    """How many decimals tell these ticks apart."""
     step = found[1] - found[0] if len(found) > 1 else 1.0
     return max(0, -math.floor(math.log10(step) + 1e-9))
 
@@ -114,9 +141,11 @@ def _reference(board: Board, frame: Frame, colours: Mapping[str, str]) -> list[s
     """The level of the reference, below which the gap is the tax."""
     if board.reference is None:
         return []
-    level, right, grey = frame.y(board.reference.ability.value), WIDTH - _RIGHT, colours["neutral"]
-    line = f'<path d="M{_LEFT} {level:.1f}H{right}" stroke="{grey}" stroke-width="1.2" stroke-dasharray="6 5"/>'
-    return [line, _words(look.REFERENCE_LINE, right, level - 6, grey, "end", "hma-fine")]
+    (at, _), level, grey = frame.place(board.reference), frame.y(board.reference.ability.value), colours["neutral"]
+    line = f'<path d="M{frame.left} {level:.1f}H{frame.right}" stroke="{grey}" stroke-width="1.2" stroke-dasharray="6 5"/>'
+    room = frame.right - at - _LETTER * len(text.point_name(board.reference))  # Its name stands at the same height.
+    said = _fitting((look.REFERENCE_LINE, look.REFERENCE_LINE.partition(";")[0], ""), room)
+    return [line, *([_words(said, frame.right, level - 6, grey, "end")] if said else [])]
 
 
 def _marker(point: Point, frame: Frame, colours: Mapping[str, str], *, on_front: bool) -> str:
@@ -146,11 +175,12 @@ def _ends(board: Board, frame: Frame, colours: Mapping[str, str]) -> list[str]:
     for point, anchor, across, down in ((board.reference, "start", -6, -12), (board.policy, "end", 6, 26)):
         if point:
             x, y = frame.place(point)
-            drawn.append(_words(text.point_name(point), x + across, y + down, colours["ink"], anchor, behind=colours["paper"]))
+            below = min(y + down, frame.low - 6)
+            drawn.append(_words(text.point_name(point), x + across, below, colours["ink"], anchor, behind=colours["paper"]))
     return drawn
 
 
-def _words(said: str, x: float, y: float, colour: str, anchor: str, kind: str = "", behind: str = "") -> str:
-    place = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"' + (f' class="{kind}"' if kind else "")
+def _words(said: str, x: float, y: float, colour: str, anchor: str, behind: str = "") -> str:
+    place = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"'
     halo = f' stroke="{behind}" stroke-width="4" paint-order="stroke"' if behind else ""
     return f'<text {place} fill="{colour}"{halo}>{escape(text.printable(said))}</text>'

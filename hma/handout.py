@@ -44,9 +44,9 @@ def page(board: Board, chat: Chat, samples: Sequence[Sample], is_picked: bool = 
         raise HmaError("A handout needs both ends: measure the reference and the policy first.")
     samples = samples[:MOST_PROMPTS]
     start = next((i for i, p in enumerate(board.front) if first and p.key == first.key), 0)
-    shown, frame = board.front[start], drawing.Frame(board)
+    shown, frames = board.front[start], [drawing.Frame(board, shape) for shape in drawing.SHAPES]
     data = {
-        "stops": [_stop(board, frame, point, samples) for point in board.front],
+        "stops": [_stop(board, frames, point, samples) for point in board.front],
         "prompts": [_prompt(board, sample) for sample in samples],
     }
     words = f"{look.alt(board.points, board.front)} The table below has the numbers of those on the front."
@@ -59,7 +59,7 @@ def page(board: Board, chat: Chat, samples: Sequence[Sample], is_picked: bool = 
         "name": _shown(text.point_name(shown)),
         "count": f"{start + 1} of {len(board.front)}",
         "said": _shown(telling.sentence(board, shown)),
-        "front": drawing.front(board, shown, words, drawing.OF_PAGE),
+        "front": "".join(drawing.front(board, shown, words, drawing.OF_PAGE, shape) for shape in drawing.SHAPES),
         "legend": _shown(look.legend(board.points, board.front)),
         "picked": _shown(_picked(board, chat, samples, is_picked)),
         "hidden": "" if samples else "hidden",
@@ -89,10 +89,10 @@ def script_json(value: Any) -> str:
     return written
 
 
-def _stop(board: Board, frame: drawing.Frame, point: Point, samples: Sequence[Sample]) -> dict[str, Any]:
-    x, y = frame.place(point)
+def _stop(board: Board, frames: Sequence[drawing.Frame], point: Point, samples: Sequence[Sample]) -> dict[str, Any]:
     answers = [_answer(sample.answers.get(point.key)) for sample in samples]
-    return {"name": text.point_name(point), "said": telling.sentence(board, point), "x": x, "y": y, "answers": answers}
+    places = [frame.place(point) for frame in frames]  # One in each drawing of the front.
+    return {"name": text.point_name(point), "said": telling.sentence(board, point), "places": places, "answers": answers}
 
 
 def _prompt(board: Board, sample: Sample) -> dict[str, Any]:

@@ -78,8 +78,9 @@ def test_the_lever_steps_through_the_fronts_measured_points_and_nothing_else(who
     page = handout.page(board, chat, read[:3])
     data = data_of(page)
     assert [stop["name"] for stop in data["stops"]] == [text.point_name(p) for p in board.front]
-    frame = drawing.Frame(board)
-    assert [(stop["x"], stop["y"]) for stop in data["stops"]] == [frame.place(p) for p in board.front]
+    for at, shape in enumerate(drawing.SHAPES):
+        frame = drawing.Frame(board, shape)
+        assert [tuple(stop["places"][at]) for stop in data["stops"]] == [frame.place(p) for p in board.front]
     assert [stop["said"] for stop in data["stops"]] == [telling.sentence(board, p) for p in board.front]
     (lever,) = (attrs for tag, attrs in Elements(page).tags if attrs.get("type") == "range")
     assert (lever["min"], lever["max"], lever["step"]) == ("0", str(len(board.front) - 1), "1")
@@ -105,7 +106,8 @@ def test_it_starts_at_the_point_that_is_asked_for_and_says_all_without_a_script(
     words = " ".join(Elements(page).words)
     assert telling.sentence(board, point) in words and f"4 of {len(board.front)}" in words
     assert read[0].answers[point.key].words in words
-    assert 'cx="{}" cy="{}"'.format(*drawing.Frame(board).place(point)) in page
+    for shape in drawing.SHAPES:
+        assert 'cx="{}" cy="{}"'.format(*drawing.Frame(board, shape).place(point)) in page
     for other in board.front:
         assert text.point_name(other) in words
 
@@ -197,11 +199,12 @@ def test_where_no_gain_is_shown_no_share_of_it_is_said(tmp_path, study):
     assert "%" not in said.replace("95 %", "")
 
 
-def test_no_step_of_the_front_passes_above_a_measured_point(whole):
+@pytest.mark.parametrize("shape", drawing.SHAPES, ids=lambda shape: shape.name)
+def test_no_step_of_the_front_passes_above_a_measured_point(whole, shape):
     board, _ = whole
-    drawn = drawing.front(board, None, "words", drawing.OF_PAGE)
+    drawn = drawing.front(board, None, "words", drawing.OF_PAGE, shape)
     corners = [tuple(map(float, c.split(","))) for c in re.search(r'hma-steps" points="([^"]*)"', drawn)[1].split()]
-    frame = drawing.Frame(board)
+    frame = drawing.Frame(board, shape)
     for (x0, y0), (x1, y1) in pairwise(corners):
         assert x0 == x1 or y0 == y1
         for x, y in map(frame.place, board.points):  # none lies right of and above a corner
@@ -210,7 +213,8 @@ def test_no_step_of_the_front_passes_above_a_measured_point(whole):
 
 def test_ticks_are_round_few_and_within():
     for low, high in ((-1.2, 4.7), (25, 91), (0.301, 0.309), (-0.5, 100)):
-        found = drawing.ticks(low, high)
-        assert 4 <= len(found) <= 10
-        assert low <= found[0] and found[-1] <= high
+        for shape, fewest in ((drawing.WIDE, 4), (drawing.NARROW, 2)):
+            found = drawing.ticks(low, high, shape.ticks)
+            assert fewest <= len(found) <= shape.ticks + 1
+            assert low <= found[0] and found[-1] <= high
     assert drawing.ticks(1, 1) == [1]

@@ -111,9 +111,12 @@ def _picture(board: Board, point: Point) -> None:
     """The front with a ring on the point. As an image: it is light enough to be drawn again at every move."""
     theme = st.context.theme.type or "light"
     words = f"{look.alt(board.points, board.front)} The ring is on {text.point_name(point)}: {telling.sentence(board, point)}"
-    drawn = drawing.front(board, point, words, drawing.of_theme(theme))
-    data = base64.b64encode(drawn.encode()).decode()
-    st.html(f'<img class="hma-drawing" alt="{escape(words)}" src="data:image/svg+xml;base64,{data}">')
+    images = []
+    for shape in drawing.SHAPES:  # The page shows the one that fits it.
+        drawn = drawing.front(board, point, words, drawing.of_theme(theme), shape)
+        data = base64.b64encode(drawn.encode()).decode()
+        images.append(f'<img class="hma-drawing hma-{shape.name}" alt="{escape(words)}" src="data:image/svg+xml;base64,{data}">')
+    st.html("".join(images))
     st.caption(look.legend(board.points, board.front))
 
 
