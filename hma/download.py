@@ -10,7 +10,7 @@ from typing import Any
 from hma import text
 from hma.board import Board
 from hma.core.difference import difference
-from hma.core.point import MEAN, Point, Score
+from hma.core.point import MEAN, Point
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What makes a spreadsheet take a text for a formula."""
@@ -62,7 +62,7 @@ def _point(board: Board, point: Point) -> dict[str, Any]:
         "effective_alphas": list(point.effective_alphas),
         "recipe": recipe.to_dict(),
         "on_front": board.is_on_front(point),
-        "scores": {name: _score(score) for name, score in (*point.scores.items(), (MEAN, point.ability))},
+        "scores": {name: score.to_dict() for name, score in (*point.scores.items(), (MEAN, point.ability))},
         "mean_tax": lost and {"value": lost.value, "low": lost.low, "high": lost.high},
         "num_items": board.study.num_items,
         "method": point.method,
@@ -70,10 +70,6 @@ def _point(board: Board, point: Point) -> dict[str, Any]:
         "seconds": point.elapsed_seconds,
         "device": point.device,
     }
-
-
-def _score(score: Score) -> dict[str, Any]:
-    return score.to_dict() | {"low": score.low, "high": score.high}
 
 
 def _row(board: Board, said: dict[str, Any]) -> dict[str, Any]:

@@ -56,9 +56,10 @@ def front_dict(board: Board, robust: Mapping[str, RobustTax] | None) -> dict[str
 
 
 def rounded(score: Score) -> str:
-    """The value with its standard error, at the digits that the error supports."""
-    digits = text.decimals(1.96 * score.standard_error)
-    return f"{score.value:.{digits}f}±{score.standard_error:.{digits}f}"
+    """The value and how far its 95 % interval reaches, to the farther side, at the digits that the interval supports."""
+    digits = text.decimals((score.high - score.low) / 2)
+    reach = max(score.high - score.value, score.value - score.low)
+    return f"{score.value:.{digits}f}±{reach:.{digits}f}"
 
 
 BEYOND = "a share outside 0 to 1 (extrapolation)"
@@ -72,7 +73,7 @@ def print_points(
     title: str = "",
     beside: Mapping[str, Sequence[str]] | None = None,
 ) -> None:
-    """A table of points: alphas, reward, abilities with standard errors, and the tax unless ``reference`` is None.
+    """A table of points: alphas, reward, abilities with their 95 % intervals, and the tax unless ``reference`` is None.
 
     One alpha alone stands for the same in every block. Where there are further scores, they are a table of their own.
     ``beside`` are more columns by title, a cell for each point; in a narrow terminal the tasks make room for two of them.
@@ -106,8 +107,8 @@ def print_points(
             )
     units = ", ".join(f"{axis.title} in {axis.unit}" for axis in (*axes, *study.extras))
     console.print(
-        f"{units}. ± is one standard error. An alpha is the share of the reference: 0 is the policy, 1 is the reference; "
-        "one alone is that of every block."
+        f"{units}. ± is the reach of the 95 % interval over items. An alpha is the share of the reference: 0 is the policy, "
+        "1 is the reference; one alone is that of every block."
         + (f" beyond: {BEYOND}." if any(point.recipe.is_extrapolation for point in points) else "")
         + (f" linear: {LINEAR_ONLY}." if any(point.recipe.is_linear_only for point in points) else "")
         + ("" if study.abilities[0] in axes else " Each task stands here too where the terminal is wider, and in --json."),

@@ -27,7 +27,8 @@ def test_measure_prints_one_json_object_and_nothing_else(swept, options):
     assert set(printed["scores"]) == {"reward", "choice", "words", "translate"}
     for name, result in Store(store).results(printed["key"]).items():
         score = printed["scores"][name]
-        assert set(score) == {"value", "standard_error", "num_items"}
+        assert set(score) == {"value", "low", "high", "standard_error", "num_items"}
+        assert score["low"] <= score["value"] <= score["high"]
         assert score["value"] == pytest.approx(value(result))
         assert score["num_items"] == 8
     assert printed["elapsed_seconds"] > 0

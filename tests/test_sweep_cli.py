@@ -72,7 +72,7 @@ def test_a_sweep_goes_beyond_the_ends_where_it_is_asked_to_and_marks_what_is(bey
 def test_an_extrapolation_is_exported_with_a_card_that_says_so_and_how_to_make_it_again(beyond, options, tmp_path):
     given = ["export", "--alphas", "1.25", "--store", beyond[0], *options]
     refused = hma(*given, "--out", tmp_path / "none")
-    assert refused.returncode == 2 and "Alpha 1 of 3 is 1.25" in refused.stderr
+    assert refused.returncode == 2 and "The alpha is 1.25" in refused.stderr
     done = hma(*given, "--beyond", "--out", tmp_path / "out", "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["extrapolation"] is True
@@ -105,7 +105,7 @@ def test_partwise_moves_one_block_at_a_time_or_one_alone(swept, options):
         (["--base", "0.2"], "--base belongs to --partwise"),
         (["--partwise", "--part", "4"], "--part is 4, and the blocks are 1 input, 2 middle, 3 output"),
         (["--partwise", "--base", "0.2,0.2"], "2 alphas were given"),
-        (["--partwise", "--base", "1.2"], "Alpha 1 of 3 is 1.2"),
+        (["--partwise", "--base", "1.2"], "The alpha is 1.2"),
         (["--from", "0.5", "--to", "0.5"], "--from is 0.5 and --to is 0.5"),
         (["--to", "2.5", "--beyond"], "--to is 2.5. An alpha is the share of the reference in a block, which"),
         (

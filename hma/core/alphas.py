@@ -28,6 +28,7 @@ def checked(alphas: Sequence[float], num_blocks: int, beyond: bool = False) -> t
     """
     values = [float(a) for a in alphas]
     if len(values) == 1:
+        refuse_outside("The alpha", values[0], beyond)
         values *= num_blocks
     if len(values) != num_blocks:
         given = ", ".join(f"{a:g}" for a in values)

@@ -42,7 +42,8 @@ class Score:
     fewest_items: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        return {"value": self.value, "standard_error": self.standard_error, "num_items": self.num_items}
+        counted = {"standard_error": self.standard_error, "num_items": self.num_items}
+        return {"value": self.value, "low": self.low, "high": self.high, **counted}
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ def test_one_alpha_is_the_same_for_all_blocks():
         ("0.2,0.3", "2 alphas were given"),
         ("0.2,0.3,1.5", "Alpha 3 of 3 is 1.5"),
         ("1.5,0,0", "in that range; or, to go past both ends, one from -1 to 2 with --beyond"),
+        ("1.5", "^The alpha is 1.5"),
         ("0.2,-0.1,0", "Alpha 2 of 3 is -0.1"),
         ("nan,0,0", "Alpha 1 of 3 is nan"),
         ("a,b,c", "not a list of numbers"),
