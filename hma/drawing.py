@@ -44,7 +44,7 @@ OF_PAGE = {"ink": "var(--ink)", "neutral": "var(--neutral)", "paper": "var(--pap
 """Colours that follow the page that the picture stands in."""
 
 _STYLE = ".hma-front text{font:13px 'Source Sans','Source Sans 3',system-ui,sans-serif}"
-_LETTER = 6.5
+_LETTER = 7.0
 """Pixels of a letter, rather more than less."""
 
 
@@ -115,7 +115,7 @@ def _fitting(words: Sequence[str], room: float) -> str:
 
 
 def ticks(low: float, high: float, most: int = WIDE.ticks) -> list[float]:
-    """Round numbers from low to high, at most ``most`` steps of them, 4 or more."""
+    """Round numbers from low to high, with at most ``most`` steps between them."""
     if high <= low:
         return [low]
     size = 10.0 ** math.floor(math.log10((high - low) / 4))
